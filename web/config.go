@@ -1,0 +1,104 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"scalelite/balancer/bbb"
+)
+
+// Config is the section [web] of the configuration. For the struct tags see
+// store.Config and balancer.Config; secret marks what is never shown.
+type Config struct {
+	Listen string `toml:"listen" doc:"address to listen on; \"unix:/path\" for a socket"`
+	Host   string `toml:"host" env:"URL_HOST" doc:"public host name; other Host headers get 403; empty: any host"`
+
+	Secrets            []bbb.Secret `toml:"secrets" secret:"true" doc:"secrets that the front-ends sign with; empty: one is generated, see 'scalelite secret'"`
+	ManagementSecrets  []bbb.Secret `toml:"management_secrets" secret:"true" doc:"secrets of the management API alone; empty: the front-ends' secrets open it too"`
+	ChecksumAlgorithms []string     `toml:"checksum_algorithms" env:"LOADBALANCER_CHECKSUM_ALGORITHM" envsep:":" doc:"accepted ones; when set, the strongest is used towards the servers, else sha256"`
+	UnsignedBodies     bool         `toml:"unsigned_bodies" doc:"a form POST without query parameters may be signed over the empty query"`
+
+	ChecksumFailuresPerMinute int `toml:"checksum_failures_per_minute" doc:"failed checksums per address and minute before it is refused unseen; 0: no limit"`
+
+	TrustedProxies      []string `toml:"trusted_proxies" doc:"networks whose X-Forwarded-* headers count"`
+	GetMeetingsDisabled bool     `toml:"get_meetings_disabled" env:"GET_MEETINGS_API_DISABLED" doc:"getMeetings answers noMeetings"`
+	BuildNumber         string   `toml:"build_number" env:"BUILD_NUMBER" doc:"shown in the index response; empty: the program's version"`
+
+	AdminSocket  string     `toml:"admin_socket" doc:"the command line's way into the running process"`
+	Metrics      bool       `toml:"metrics" doc:"serve /metrics"`
+	MetricsToken bbb.Secret `toml:"metrics_token" secret:"true" doc:"Bearer token that opens /metrics to others than loopback"`
+}
+
+// PrivateNetworks are loopback and the private ranges of RFC 1918 and RFC 4193.
+func PrivateNetworks() []string {
+	return []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"}
+}
+
+// DefaultConfig returns what holds for every key that is not set.
+func DefaultConfig() Config {
+	return Config{
+		Listen:                    ":3000",
+		ChecksumAlgorithms:        []string{"sha1", "sha256", "sha384", "sha512"},
+		UnsignedBodies:            true,
+		ChecksumFailuresPerMinute: 60,
+		TrustedProxies:            PrivateNetworks(),
+		AdminSocket:               "/run/scalelite/admin.sock",
+		Metrics:                   true,
+	}
+}
+
+// Algorithms returns ChecksumAlgorithms parsed; those that Validate would
+// refuse are left out.
+func (c Config) Algorithms() []bbb.Algorithm {
+	var as []bbb.Algorithm
+	for _, name := range c.ChecksumAlgorithms {
+		if a, err := bbb.ParseAlgorithm(name); err == nil {
+			as = append(as, a)
+		}
+	}
+	return as
+}
+
+// Validate returns all problems of the section, joined; each begins with the
+// key it is about.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("web.%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	if err := checkListen(c.Listen); err != nil {
+		bad("listen", "%v", err)
+	}
+	if strings.ContainsAny(c.Host, "/:@ ") {
+		bad("host", "%q is no host name; give the name alone, without https:// and without a port", c.Host)
+	}
+	for _, s := range [][]bbb.Secret{c.Secrets, c.ManagementSecrets} {
+		for _, secret := range s {
+			if strings.TrimSpace(secret.Reveal()) == "" {
+				bad("secrets", "an empty secret would let everybody in; remove it")
+			}
+		}
+	}
+	if len(c.ChecksumAlgorithms) == 0 {
+		bad("checksum_algorithms", "is empty; list at least one of sha1, sha256, sha384, sha512")
+	}
+	for _, name := range c.ChecksumAlgorithms {
+		if _, err := bbb.ParseAlgorithm(name); err != nil {
+			bad("checksum_algorithms", "%q is not known; use sha1, sha256, sha384 or sha512", name)
+		}
+	}
+	if c.ChecksumFailuresPerMinute < 0 {
+		bad("checksum_failures_per_minute", "%d is negative; 0 switches the limit off", c.ChecksumFailuresPerMinute)
+	}
+	for _, p := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			bad("trusted_proxies", "%q is no network; write it like 10.0.0.0/8", p)
+		}
+	}
+	if c.AdminSocket == "" {
+		bad("admin_socket", "is empty; give the path of the socket")
+	}
+	return errors.Join(errs...)
+}
