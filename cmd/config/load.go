@@ -180,6 +180,9 @@ func (l *loader) fileProblem(path []string, text string) {
 // "environment NAME", or several of them joined by " + ".
 func (l *Loaded) Source(key string) string { return l.sources[key].String() }
 
+// IsSet tells whether the file or the environment set the key.
+func (l *Loaded) IsSet(key string) bool { return l.Source(key) != "default" }
+
 func (s source) String() string {
 	text := ""
 	if s.file {

@@ -95,20 +95,25 @@ func durationText(d time.Duration) string {
 	return s
 }
 
-// TOML returns a file that gives the same configuration. With secrets masked
-// it cannot be loaded; see Loaded.Entries.
+// TOML returns a file that gives the same configuration: a key that nobody set
+// is commented out, unless its default is another one where there is a file.
+// With secrets masked it cannot be loaded.
 func (l *Loaded) TOML(secrets bool) string {
 	var b strings.Builder
-	c := l.Config
-	fields := fieldsOf(&c)
+	c, withFile := l.Config, Default()
+	fields, defaults := fieldsOf(&c), fieldsOf(&withFile)
 	for _, section := range sectionNames() {
 		if b.Len() > 0 {
 			b.WriteByte('\n')
 		}
 		fmt.Fprintf(&b, "[%s]\n", section)
 		var tables strings.Builder
-		for _, f := range fields {
+		for i, f := range fields {
 			if f.section != section {
+				continue
+			}
+			if !l.IsSet(f.key()) && reflect.DeepEqual(f.plain(true), defaults[i].plain(true)) {
+				fmt.Fprintf(&b, "#%s = %s\n", f.name, tomlValue(f.plain(secrets)))
 				continue
 			}
 			if m, ok := f.plain(secrets).(map[string]string); ok {
