@@ -205,7 +205,7 @@ func TestEndTakesItsTime(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
 	s := Start(t, Options{EndDelay: 3 * time.Second, Now: clock.Now})
-	mustCreate(t, s, map[string]string{"meetingID": "ab", "name": "ab"})
+	mustCreate(t, s, map[string]string{"meetingID": "ab", "name": "ab", "voiceBridge": "70001"})
 	mustJoin(t, s, "ab", "Ann", true)
 	wantSuccess(t, get(t, s, "end", "meetingID=ab"))
 	r := get(t, s, "getMeetingInfo", "meetingID=ab")
@@ -213,8 +213,8 @@ func TestEndTakesItsTime(t *testing.T) {
 		t.Errorf("right after the end: %s", r.body)
 	}
 	wantSuccess(t, get(t, s, "end", "meetingID=ab"))
-	again := get(t, s, "create", "meetingID=ab&name=ab")
-	if again.key() != "" || len(s.Meetings()) != 2 {
+	again := get(t, s, "create", "meetingID=ab&name=ab&voiceBridge=70001")
+	if again.fields["returncode"] != "SUCCESS" || again.key() != "" || len(s.Meetings()) != 2 {
 		t.Errorf("create beside the ended one: %s", again.body)
 	}
 	clock.Advance(3 * time.Second)

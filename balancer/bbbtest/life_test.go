@@ -4,8 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -71,6 +73,27 @@ func TestMeetingsExpire(t *testing.T) {
 	advance(10*time.Minute, map[string]bool{"forever": true, "limited": false})
 }
 
+// A guest who gives up waiting does not keep an empty meeting alive.
+func TestWaitingGuestsDoNotCount(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	s := Start(t, Options{Now: clock.Now})
+	mustCreate(t, s, map[string]string{"meetingID": "ab", "name": "ab", "guestPolicy": "ASK_MODERATOR"})
+	ann := mustJoin(t, s, "ab", "Ann", true)
+	guest := get(t, s, "join", "meetingID=ab&fullName=Gus&role=VIEWER&guest=true&redirect=false").fields["user_id"]
+	if err := s.Leave("ab", ann); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(30 * time.Second)
+	if err := s.Leave("ab", guest); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(30 * time.Second)
+	if _, ok := s.Meeting("ab"); ok {
+		t.Error("a minute after the last one left the meeting is still there")
+	}
+}
+
 func TestCallbacksAtTheEnd(t *testing.T) {
 	t.Parallel()
 	got := make(chan string, 10)
@@ -89,10 +112,14 @@ func TestCallbacksAtTheEnd(t *testing.T) {
 		t.Errorf("got %v", seen)
 	}
 	mustCreate(t, s, map[string]string{"meetingID": "cd", "name": "ab", "meta_endCallbackUrl": frontend.URL + "/run-out"})
+	wantSuccess(t, get(t, s, "create", "meetingID=room&name=ab&isBreakout=true&parentMeetingID=cd&meta_endCallbackUrl="+
+		url.QueryEscape(frontend.URL+"/of-a-breakout")))
 	clock.Advance(time.Hour)
 	s.Meetings()
-	if u := <-got; u != "GET /run-out?recordingmarks=false&meetingID=cd" {
-		t.Errorf("got %s", u)
+	u := <-got
+	s.background.wg.Wait() // whatever else was sent has arrived
+	if u != "GET /run-out?recordingmarks=false&meetingID=cd" || len(got) != 0 {
+		t.Errorf("got %s and %d more", u, len(got))
 	}
 }
 
@@ -111,6 +138,22 @@ func TestCloseWaitsForCallbacks(t *testing.T) {
 	<-asked
 	s.Close()
 	<-left // Close has cut the callback that nobody answered
+}
+
+func TestCloseWaitsForTasks(t *testing.T) {
+	t.Parallel()
+	s := New(Options{})
+	var ended atomic.Bool
+	s.background.start(func(ctx context.Context) {
+		<-ctx.Done()
+		time.Sleep(10 * time.Millisecond) // gives a Close that does not wait the time to return
+		ended.Store(true)
+	})
+	s.Close()
+	if !ended.Load() {
+		t.Error("a task was still running after Close")
+	}
+	s.background.start(func(context.Context) { t.Error("a task was started after Close") })
 }
 
 func TestForget(t *testing.T) {
@@ -205,10 +248,17 @@ func TestRecordIsBounded(t *testing.T) {
 	if got[0].Body != nil || got[1].Body != nil || got[2].Body == nil || got[0].BodySize != len(body) {
 		t.Error("the oldest two bodies must have been dropped, no more")
 	}
-	for range maxRequests + 5 {
+	for range maxRequests - 4 { // pushes out the two that have no body any more
 		s.record.add(Request{Call: "end"})
 	}
-	if n := len(s.Requests()); n != maxRequests || s.Count("end") != maxRequests+5 || s.Count("") != maxRequests+11 {
+	s.record.add(Request{Call: "create", Body: make([]byte, maxBodies/2)}) // and this one the third
+	if got := s.Requests(); got[0].Body != nil || got[1].Body == nil || got[2].Body == nil {
+		t.Error("after the oldest requests were dropped, bodies must still go oldest first")
+	}
+	for range maxRequests {
+		s.record.add(Request{Call: "end"})
+	}
+	if n := len(s.Requests()); n != maxRequests || s.Count("end") != 2*maxRequests-4 || s.Count("") != 2*maxRequests+3 {
 		t.Errorf("%d kept, %d counted", n, s.Count(""))
 	}
 	if s.record.bodies != 0 {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
-	"hash/fnv"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -24,8 +23,8 @@ var pages = template.Must(template.New("pages").Parse(pageHTML))
 // view is what the pages show.
 type view struct {
 	Server, Version string
-	Hue             uint32 // of the page's colour: each server has its own
-	Refresh         int    // seconds; 0: never
+	Hue             int // of the page's colour: each server has its own
+	Refresh         int // seconds; 0: never
 
 	Meeting Meeting
 	Created string
@@ -40,9 +39,12 @@ type view struct {
 }
 
 func (s *Server) newView() view {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(s.opts.Name))
-	return view{Server: s.opts.Name, Version: s.opts.Version, Hue: h.Sum32() % 360}
+	v := view{Server: s.opts.Name, Version: s.opts.Version}
+	for _, b := range []byte(s.opts.Name) {
+		// The golden angle: names that differ by one in a number look different.
+		v.Hue = (v.Hue + int(b)*137) % 360
+	}
+	return v
 }
 
 // serveClient shows the meeting to the owner of a session, and takes what the
