@@ -68,7 +68,7 @@ func newScanner(b []byte) (*scanner, error) {
 	if bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) {
 		s.pos = 3
 	}
-	if s.at("<?xml") && s.pos+5 < len(b) && class[b[s.pos+5]]&nameChar == 0 {
+	if s.at("<?xml") && (s.pos+5 == len(b) || class[b[s.pos+5]]&nameChar == 0) {
 		return s, s.declaration()
 	}
 	return s, nil
