@@ -19,6 +19,12 @@ var (
 	serverMeetings = kv.NewKey("meeting.server") // server ID, tenant, meeting ID: empty
 	bridgeTable    = kv.NewKey("meeting.bridge") // voice bridge: MeetingKey
 
+	recordingTable     = kv.NewKey("recording")         // record ID
+	recordingList      = kv.NewKey("recording.list")    // scope, state, position: empty
+	recordingByMeeting = kv.NewKey("recording.meeting") // meeting ID, position: empty
+	recordingByMeta    = kv.NewKey("recording.meta")    // metadata key, value, position: empty
+	recordingCount     = kv.NewKey("recording.count")   // scope, state: number
+
 	versionKey = metaTable.String("version")
 	secretKey  = metaTable.String("secret")
 	probeKey   = metaTable.String("probe")
@@ -32,6 +38,7 @@ var ErrNewerSchema = errors.New("the database was written by a newer version of 
 func migrations() []func(*Tx) error {
 	return []func(*Tx) error{
 		func(*Tx) error { return nil }, // 1: servers, meetings, ends
+		func(*Tx) error { return nil }, // 2: recordings; their tables begin empty
 	}
 }
 
