@@ -22,6 +22,10 @@ var (
 	ErrReadOnly = errors.New("write in a read transaction")
 	// ErrKeySize is what Put returns for an empty key or one above MaxKeySize.
 	ErrKeySize = errors.New("key is empty or too long")
+	// ErrClosed is what every call returns after Close.
+	ErrClosed = errors.New("database is closed")
+	// ErrTxEnded is what a Tx returns after its closure has returned.
+	ErrTxEnded = errors.New("transaction has ended")
 )
 
 // MaxKeySize is the longest key in bytes that every engine takes.
