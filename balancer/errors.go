@@ -1,6 +1,10 @@
 package balancer
 
-import "errors"
+import (
+	"errors"
+
+	"scalelite/balancer/bbb"
+)
 
 // Errors of the operator's calls. Their text is for the operator.
 var (
@@ -13,3 +17,6 @@ var (
 	// ErrExists: the ID is taken.
 	ErrExists = errors.New("exists")
 )
+
+// errInvalidPassword is BBB's answer to an end with the wrong password.
+var errInvalidPassword = &bbb.Error{Key: "invalidPassword", Message: "Invalid password"}

@@ -93,14 +93,7 @@ func (b *Balancer) meetingsOf(ctx context.Context, s store.Server) ([]bbb.Meetin
 	if !reply.OK {
 		return nil, &refusal{reply.MessageKey, reply.Message}
 	}
-	found, err := reply.Meetings()
-	if err != nil {
-		return nil, err
-	}
-	if found == nil {
-		found = []bbb.Meeting{}
-	}
-	return found, nil
+	return append([]bbb.Meeting{}, reply.Meetings()...), nil
 }
 
 // refusal is a FAILED answer to a call that the balancer made on its own

@@ -88,7 +88,7 @@ func (b *Balancer) End(ctx context.Context, r Request) (bbb.Reply, error) {
 	ctx = context.WithoutCancel(ctx)
 	if !at.status.Online {
 		if password := r.Params.ID("password"); password != "" && !samePassword(password, at.meeting.ModeratorPW) {
-			return bbb.Reply{}, bbb.ErrInvalidPassword
+			return bbb.Reply{}, errInvalidPassword
 		}
 		if err := b.forget(ctx, at.meeting, true); err != nil {
 			return bbb.Reply{}, bbb.ErrAccessFailed.With(err)
