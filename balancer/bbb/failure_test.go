@@ -322,3 +322,15 @@ func TestCallThroughSilentTransport(t *testing.T) {
 		t.Errorf("slow: %v (%v)", err, kind)
 	}
 }
+
+// A secret too short to be masked as a long word is hidden all the same.
+func TestCallHidesShortSecrets(t *testing.T) {
+	t.Parallel()
+	url := rawServer(t, func(c net.Conn, _ string) { _, _ = io.WriteString(c, answer("the key is s3cr3t")) })
+	e := endpointOf(url)
+	e.Secret = "s3cr3t"
+	_, err := testClient(t, ClientConfig{}).Call(t.Context(), e, "create", Params{}, nil)
+	if err == nil || !strings.Contains(err.Error(), `"the key is [...]"`) {
+		t.Errorf("error %v", err)
+	}
+}
