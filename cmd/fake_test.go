@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -39,6 +40,8 @@ type pool struct {
 	change    balancer.ServerChange
 	onServer  func(*balancer.ServerInfo) // before each Server
 	noService bool                       // nobody listens on the admin socket
+
+	failBackup error // in the middle of a Backup
 }
 
 func (p *pool) called(format string, args ...any) {
@@ -139,7 +142,7 @@ func (p *pool) Backup(_ context.Context, w io.Writer) error {
 	if _, err := io.WriteString(w, p.backup); err != nil {
 		return err
 	}
-	return p.fail
+	return errors.Join(p.fail, p.failBackup)
 }
 
 // result is what a run of the program left.
