@@ -8,7 +8,6 @@ import (
 
 	"scalelite/balancer"
 	"scalelite/balancer/bbb"
-	"scalelite/store"
 )
 
 // explain turns an error of the pool or the store into an *Error that says what
@@ -26,9 +25,6 @@ func explain(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*bbb.ProbeError](err); ok {
 		return &Error{Refused, e.Message}
 	}
-	if e, ok := errors.AsType[*bbb.CallError](err); ok {
-		return &Error{Refused, e.Error()}
-	}
 	switch {
 	case errors.Is(err, balancer.ErrInvalid):
 		return &Error{Invalid, without(err, balancer.ErrInvalid)}
@@ -38,8 +34,6 @@ func explain(ctx context.Context, err error) error {
 		return &Error{NotFound, err.Error() + ": 'scalelite servers' lists those there are"}
 	case errors.Is(err, balancer.ErrNoSuchMeeting):
 		return &Error{NotFound, err.Error() + ": 'scalelite meetings' lists those there are; nothing was ended"}
-	case errors.Is(err, store.ErrConflict):
-		return &Error{Conflict, err.Error()}
 	}
 	return &Error{Internal, err.Error()}
 }
