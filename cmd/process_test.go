@@ -150,13 +150,18 @@ func (p *process) stop() error {
 	return err
 }
 
-// get sends a signed call; an error means that there was no whole answer.
-func (p *process) get(call string, pairs ...string) (bbb.Reply, error) {
+// link returns the signed URL of a call; pairs are names and values in turn.
+func (p *process) link(call string, pairs ...string) string {
 	var params bbb.Params
 	for i := 0; i+1 < len(pairs); i += 2 {
 		params.Set(pairs[i], pairs[i+1])
 	}
-	response, err := p.client.Get(p.base + "/bigbluebutton/api/" + call + "?" + bbb.Sign(bbb.SHA256, call, params.Encode(), processSecret))
+	return p.base + "/bigbluebutton/api/" + call + "?" + bbb.Sign(bbb.SHA256, call, params.Encode(), processSecret)
+}
+
+// get sends a signed call; an error means that there was no whole answer.
+func (p *process) get(call string, pairs ...string) (bbb.Reply, error) {
+	response, err := p.client.Get(p.link(call, pairs...))
 	if err != nil {
 		return bbb.Reply{}, err
 	}
