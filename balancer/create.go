@@ -97,6 +97,10 @@ func (c *creation) repeat(ctx context.Context, m store.Meeting, s store.Server) 
 	case err == nil && reply.OK && reply.MessageKey != "duplicateWarning":
 		// The former one was over: this is a new meeting under the same ID.
 		m.Created, m.SignedBy, m.Adopted = c.now(), c.request.SignedBy, false
+		m.ModeratorPW = reply.Field("moderatorPW")
+		if given := c.params.ID("moderatorPW"); given != "" {
+			m.ModeratorPW = given
+		}
 		if err := c.rebind(ctx, m); err != nil {
 			return bbb.Reply{}, bbb.ErrCreateFailed.With(err)
 		}
