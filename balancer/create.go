@@ -141,7 +141,7 @@ func (c *creation) place(ctx context.Context, former *store.Meeting) (bbb.Reply,
 			}
 			return reply, nil
 		}
-		if _, failed := bbb.KindOf(err); !failed {
+		if _, failed := bbb.KindOf(err); !failed && !errors.Is(err, errTakesNone) {
 			return bbb.Reply{}, bbb.ErrCreateFailed.With(err)
 		}
 		c.log.Warn("server did not take a meeting", "server", s.ID, "meeting", c.key.ID, "attempt", attempt, "cause", err)
@@ -220,7 +220,10 @@ func (c *creation) paramsFor(m store.Meeting, s store.Server, first bool) bbb.Pa
 	return without(p, c.cfg().CreateExcludeParams)
 }
 
-var errTaken = errors.New("the meeting was bound meanwhile")
+var (
+	errTaken     = errors.New("the meeting was bound meanwhile")
+	errTakesNone = errors.New("it takes no meetings any more")
+)
 
 // bind makes the record of the meeting on a server durable, before the server
 // is called. The server must still take meetings.
@@ -236,7 +239,7 @@ func (c *creation) bind(ctx context.Context, s store.Server, former *store.Meeti
 	var m store.Meeting
 	err := c.store.Update(ctx, func(tx *store.Tx) error {
 		if now, err := tx.Server(s.ID); err != nil || now.State != store.Enabled {
-			return fmt.Errorf("server %s takes no meetings any more", s.ID)
+			return errTakesNone
 		}
 		if err := c.unchanged(tx, former); err != nil {
 			return err
