@@ -180,12 +180,12 @@ func (c *creation) try(ctx context.Context, s store.Server, former *store.Meetin
 }
 
 // revoke ends a meeting whose create was not answered, lest it runs on two
-// servers. It reports whether the server confirmed that the meeting is not
-// there.
+// servers. It reports whether the server had the meeting and ended it; one that
+// does not know it may yet be about to create it.
 func (c *creation) revoke(ctx context.Context, m store.Meeting, s store.Server) bool {
 	reply, err := c.callEnd(ctx, s, c.key, m.ModeratorPW)
 	c.recent.add(s.ID, c.key, c.now())
-	return err == nil && over(reply)
+	return err == nil && reply.OK
 }
 
 // isOver asks a server that takes no new meetings whether it still runs this
