@@ -92,7 +92,7 @@ func (c *creation) run(ctx context.Context) (bbb.Reply, error) {
 
 // repeat sends the create of a known meeting to its server again.
 func (c *creation) repeat(ctx context.Context, m store.Meeting, s store.Server) (bbb.Reply, error) {
-	reply, err := c.client.Call(ctx, c.endpoint(s), "create", c.paramsFor(m, s, false), c.request.Body)
+	reply, err := c.insist(ctx, s, "create", c.paramsFor(m, s, false), c.request.Body)
 	switch {
 	case err == nil && reply.OK && reply.MessageKey != "duplicateWarning":
 		// The former one was over: this is a new meeting under the same ID.
@@ -113,6 +113,17 @@ func (c *creation) repeat(ctx context.Context, m store.Meeting, s store.Server) 
 	default:
 		return bbb.Reply{}, bbb.ErrCreateFailed.With(err)
 	}
+}
+
+// insist makes a call that may be repeated, once more if its connection broke:
+// so it is with a kept one when the server has just gone, which the second
+// attempt then finds out for sure.
+func (c *creation) insist(ctx context.Context, s store.Server, call string, p bbb.Params, body *bbb.Body) (bbb.Reply, error) {
+	reply, err := c.client.Call(ctx, c.endpoint(s), call, p, body)
+	if kind, failed := bbb.KindOf(err); failed && kind == bbb.Unclear && !errors.Is(err, context.DeadlineExceeded) {
+		return c.client.Call(ctx, c.endpoint(s), call, p, body)
+	}
+	return reply, err
 }
 
 // moveAway places a known meeting anew because its server cannot be reached.
@@ -191,7 +202,7 @@ func (c *creation) revoke(ctx context.Context, m store.Meeting, s store.Server) 
 // isOver asks a server that takes no new meetings whether it still runs this
 // one.
 func (c *creation) isOver(ctx context.Context, s store.Server) (bool, error) {
-	reply, err := c.client.Call(ctx, c.endpoint(s), "getMeetingInfo", idParams(c.key), nil)
+	reply, err := c.insist(ctx, s, "getMeetingInfo", idParams(c.key), nil)
 	if err != nil {
 		return false, err
 	}
