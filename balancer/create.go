@@ -35,6 +35,7 @@ func (b *Balancer) Create(ctx context.Context, r Request) (bbb.Reply, error) {
 
 	ctx = context.WithoutCancel(ctx)
 	params, wish := b.createParams(r.Params)
+	claimTenant(&params, r.Tenant)
 	reply, err := (&creation{Balancer: b, request: r, key: k, params: params, wish: wish}).run(ctx)
 	if errors.Is(err, errTaken) {
 		reply, err = (&creation{Balancer: b, request: r, key: k, params: params, wish: wish}).run(ctx)
