@@ -60,6 +60,10 @@ type Recording struct {
 
 	Formats []Format `json:"formats,omitempty"` // by type
 
+	// Moving is the state whose tree the files are on their way to, empty while
+	// they rest. A start finishes what a crash left on the way.
+	Moving RecordingState `json:"moving,omitempty"`
+
 	ImportedAt time.Time `json:"imported_at,omitzero"`
 	DeletedAt  time.Time `json:"deleted_at,omitzero"`
 }
@@ -150,6 +154,7 @@ func (p Position) append(k kv.Key) kv.Key {
 // index as it is; of a longer one its digest does.
 const maxIndexedValue = 256
 
+// indexedValue is how a metadata value stands in the index.
 func indexedValue(value string) string {
 	if len(value) <= maxIndexedValue {
 		return "=" + value

@@ -25,6 +25,15 @@ var (
 	recordingByMeta    = kv.NewKey("recording.meta")    // metadata key, value, position: empty
 	recordingCount     = kv.NewKey("recording.count")   // scope, state: number
 
+	readyTable    = kv.NewKey("ready")        // tenant, meeting ID
+	callbackTable = kv.NewKey("callback")     // callback ID
+	callbackDue   = kv.NewKey("callback.due") // time, callback ID: empty
+
+	importTable  = kv.NewKey("import")      // import ID
+	importOfFile = kv.NewKey("import.file") // name in the spool: import ID
+	trashTable   = kv.NewKey("trash")       // record ID
+	tokenTable   = kv.NewKey("token")       // token
+
 	versionKey = metaTable.String("version")
 	secretKey  = metaTable.String("secret")
 	probeKey   = metaTable.String("probe")
@@ -38,7 +47,7 @@ var ErrNewerSchema = errors.New("the database was written by a newer version of 
 func migrations() []func(*Tx) error {
 	return []func(*Tx) error{
 		func(*Tx) error { return nil }, // 1: servers, meetings, ends
-		func(*Tx) error { return nil }, // 2: recordings; their tables begin empty
+		func(*Tx) error { return nil }, // 2: recordings, callbacks, imports; their tables begin empty
 	}
 }
 
