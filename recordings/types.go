@@ -1,0 +1,93 @@
+package recordings
+
+import (
+	"errors"
+	"time"
+
+	"scalelite/store"
+)
+
+// Errors a caller branches on.
+var (
+	// ErrNotFound: none of the recordings that were named is there.
+	ErrNotFound = errors.New("recording not found")
+	// ErrNoFiles: a recording's files are in neither tree.
+	ErrNoFiles = errors.New("the files are missing")
+	// ErrNoSpace: there is less free space than the work needs and
+	// recordings.min_free keeps. It passes by itself.
+	ErrNoSpace = errors.New("not enough free space")
+	// ErrIncomplete: the tarball does not end properly; it may still be coming.
+	ErrIncomplete = errors.New("the tarball is incomplete")
+	// ErrInvalid: what was given makes no sense; the text says why.
+	ErrInvalid = errors.New("invalid")
+)
+
+// Scope says whose recordings a caller may touch: nil everybody's, else those
+// of the tenant with this ID.
+type Scope = *string
+
+// Imported tells what an import brought.
+type Imported struct {
+	Recordings []ImportedRecording `json:"recordings"`
+}
+
+// ImportedRecording is one recording of an imported tarball.
+type ImportedRecording struct {
+	ID      string           `json:"id"`
+	Formats []ImportedFormat `json:"formats"`
+	// Error is why this recording, or one of its formats, is not in; empty if
+	// all of it is.
+	Error string `json:"error,omitempty"`
+}
+
+// ImportedFormat is one format of an imported recording.
+type ImportedFormat struct {
+	Type  string `json:"type"`
+	Files int    `json:"files"`
+	Bytes int64  `json:"bytes"`
+	Error string `json:"error,omitempty"` // why it is not in
+}
+
+// Change is what UpdateMeta does to recordings.
+type Change struct {
+	// Meta sets values by lower-case key; an empty value removes the key.
+	Meta map[string]string
+	// Protect sets the protection; nil leaves it.
+	Protect *bool
+}
+
+// Problem is a difference between records and files.
+type Problem struct {
+	RecordID string `json:"record_id"`
+	Format   string `json:"format,omitempty"`
+	// Kind is missing (a record without files), extra (files without a record),
+	// misplaced (in the tree of the other state, or in both) or size (files or
+	// bytes differ from what was imported).
+	Kind   string `json:"kind"`
+	Detail string `json:"detail"`
+	Fixed  bool   `json:"fixed,omitempty"`
+}
+
+// Pruned is a recording that retention deleted, or would delete.
+type Pruned struct {
+	ID    string    `json:"id"`
+	Name  string    `json:"name"`
+	Start time.Time `json:"start"`
+	Bytes int64     `json:"bytes"`
+	// Reason is retention, or trash for one that leaves the trash for good.
+	Reason string `json:"reason"`
+}
+
+// SpoolFile is a tarball in the spool or in failed_dir, as people see it.
+type SpoolFile struct {
+	Name  string            `json:"name"`
+	Size  int64             `json:"size"`
+	State store.ImportState `json:"state"`
+	Since time.Time         `json:"since"`
+	// Done is how many bytes of it are unpacked, while it is imported.
+	Done   int64     `json:"done,omitempty"`
+	Tries  int       `json:"tries"`
+	Next   time.Time `json:"next,omitzero"`
+	Reason string    `json:"reason,omitempty"` // why it waits or failed
+	Import string    `json:"import"`           // ID of the import
+}
