@@ -136,7 +136,8 @@ func (j *judge) mayBeUnseen(m store.Meeting) bool {
 }
 
 // loadOwed collects the ends that are still to be sent, and drops those that
-// are settled: the meeting is gone, is bound here again, or began later.
+// are settled: the meeting is bound here again, began later, or is not there,
+// unless it may still appear because the server was slow to create it.
 func (j *judge) loadOwed() error {
 	owed, err := store.Collect(j.tx.PendingEnds(j.server.ID))
 	if err != nil {
@@ -149,6 +150,9 @@ func (j *judge) loadOwed() error {
 		later := m.CreateTime.After(e.Since.Add(forgetAfter))
 		if there && !bound && !later {
 			j.owed[e.MeetingKey] = e
+			continue
+		}
+		if !there && !bound && (j.tx.Now.Sub(e.Since) < forgetAfter || e.Since.After(j.attempt.started)) {
 			continue
 		}
 		if err := j.tx.DeletePendingEnd(j.server.ID, e.MeetingKey); err != nil {

@@ -35,6 +35,7 @@ func (b *Balancer) Create(ctx context.Context, r Request) (bbb.Reply, error) {
 
 	ctx = context.WithoutCancel(ctx)
 	params, wish := b.createParams(r.Params)
+	claimTenant(&params, r.Tenant)
 	reply, err := (&creation{Balancer: b, request: r, key: k, params: params, wish: wish}).run(ctx)
 	if errors.Is(err, errTaken) {
 		reply, err = (&creation{Balancer: b, request: r, key: k, params: params, wish: wish}).run(ctx)
@@ -92,11 +93,15 @@ func (c *creation) run(ctx context.Context) (bbb.Reply, error) {
 
 // repeat sends the create of a known meeting to its server again.
 func (c *creation) repeat(ctx context.Context, m store.Meeting, s store.Server) (bbb.Reply, error) {
-	reply, err := c.client.Call(ctx, c.endpoint(s), "create", c.paramsFor(m, s, false), c.request.Body)
+	reply, err := c.insist(ctx, s, "create", c.paramsFor(m, s, false), c.request.Body)
 	switch {
 	case err == nil && reply.OK && reply.MessageKey != "duplicateWarning":
 		// The former one was over: this is a new meeting under the same ID.
 		m.Created, m.SignedBy, m.Adopted = c.now(), c.request.SignedBy, false
+		m.ModeratorPW = reply.Field("moderatorPW")
+		if given := c.params.ID("moderatorPW"); given != "" {
+			m.ModeratorPW = given
+		}
 		if err := c.rebind(ctx, m); err != nil {
 			return bbb.Reply{}, bbb.ErrCreateFailed.With(err)
 		}
@@ -109,6 +114,17 @@ func (c *creation) repeat(ctx context.Context, m store.Meeting, s store.Server) 
 	default:
 		return bbb.Reply{}, bbb.ErrCreateFailed.With(err)
 	}
+}
+
+// insist makes a call that may be repeated, once more if its connection broke:
+// so it is with a kept one when the server has just gone, which the second
+// attempt then finds out for sure.
+func (c *creation) insist(ctx context.Context, s store.Server, call string, p bbb.Params, body *bbb.Body) (bbb.Reply, error) {
+	reply, err := c.client.Call(ctx, c.endpoint(s), call, p, body)
+	if kind, failed := bbb.KindOf(err); failed && kind == bbb.Unclear && !errors.Is(err, context.DeadlineExceeded) {
+		return c.client.Call(ctx, c.endpoint(s), call, p, body)
+	}
+	return reply, err
 }
 
 // moveAway places a known meeting anew because its server cannot be reached.
@@ -137,7 +153,7 @@ func (c *creation) place(ctx context.Context, former *store.Meeting) (bbb.Reply,
 			}
 			return reply, nil
 		}
-		if _, failed := bbb.KindOf(err); !failed {
+		if _, failed := bbb.KindOf(err); !failed && !errors.Is(err, errTakesNone) {
 			return bbb.Reply{}, bbb.ErrCreateFailed.With(err)
 		}
 		c.log.Warn("server did not take a meeting", "server", s.ID, "meeting", c.key.ID, "attempt", attempt, "cause", err)
@@ -176,18 +192,18 @@ func (c *creation) try(ctx context.Context, s store.Server, former *store.Meetin
 }
 
 // revoke ends a meeting whose create was not answered, lest it runs on two
-// servers. It reports whether the server confirmed that the meeting is not
-// there.
+// servers. It reports whether the server had the meeting and ended it; one that
+// does not know it may yet be about to create it.
 func (c *creation) revoke(ctx context.Context, m store.Meeting, s store.Server) bool {
 	reply, err := c.callEnd(ctx, s, c.key, m.ModeratorPW)
 	c.recent.add(s.ID, c.key, c.now())
-	return err == nil && over(reply)
+	return err == nil && reply.OK
 }
 
 // isOver asks a server that takes no new meetings whether it still runs this
 // one.
 func (c *creation) isOver(ctx context.Context, s store.Server) (bool, error) {
-	reply, err := c.client.Call(ctx, c.endpoint(s), "getMeetingInfo", idParams(c.key), nil)
+	reply, err := c.insist(ctx, s, "getMeetingInfo", idParams(c.key), nil)
 	if err != nil {
 		return false, err
 	}
@@ -216,7 +232,10 @@ func (c *creation) paramsFor(m store.Meeting, s store.Server, first bool) bbb.Pa
 	return without(p, c.cfg().CreateExcludeParams)
 }
 
-var errTaken = errors.New("the meeting was bound meanwhile")
+var (
+	errTaken     = errors.New("the meeting was bound meanwhile")
+	errTakesNone = errors.New("it takes no meetings any more")
+)
 
 // bind makes the record of the meeting on a server durable, before the server
 // is called. The server must still take meetings.
@@ -232,7 +251,7 @@ func (c *creation) bind(ctx context.Context, s store.Server, former *store.Meeti
 	var m store.Meeting
 	err := c.store.Update(ctx, func(tx *store.Tx) error {
 		if now, err := tx.Server(s.ID); err != nil || now.State != store.Enabled {
-			return fmt.Errorf("server %s takes no meetings any more", s.ID)
+			return errTakesNone
 		}
 		if err := c.unchanged(tx, former); err != nil {
 			return err
