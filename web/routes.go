@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strings"
 
@@ -40,7 +41,7 @@ func (s *Server) routes() {
 		verify: func() bbb.Verifier { return s.live.Load().management },
 		refuse: s.refuseChecksum,
 	}
-	m.register(e.Group(managementPath))
+	m.register(e.Group(managementPath, s.limited))
 
 	for _, path := range []string{"/", "/health_check"} {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, s.health)
@@ -160,6 +161,17 @@ func (s *Server) onError(err error, c echo.Context) {
 	}
 	s.observe(c, "other", refused, err)
 	_ = c.Blob(http.StatusOK, xmlType, answer.XML())
+}
+
+// limited refuses a management call unseen if its address had too many failed
+// checksums.
+func (s *Server) limited(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if s.limiter.blocked(c.RealIP(), s.live.Load().ChecksumFailuresPerMinute) {
+			return s.refuseChecksum(c, path.Base(c.Path()), errLimited)
+		}
+		return next(c)
+	}
 }
 
 func robots(c echo.Context) error {
