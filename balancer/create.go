@@ -36,6 +36,11 @@ func (b *Balancer) Create(ctx context.Context, r Request) (bbb.Reply, error) {
 	ctx = context.WithoutCancel(ctx)
 	params, wish := b.createParams(r.Params)
 	claimTenant(&params, r.Tenant)
+	if b.recordings {
+		if err := b.rememberReadyURL(ctx, k, takeReadyURL(&params), r.SignedBy); err != nil {
+			return bbb.Reply{}, bbb.ErrCreateFailed.With(err)
+		}
+	}
 	reply, err := (&creation{Balancer: b, request: r, key: k, params: params, wish: wish}).run(ctx)
 	if errors.Is(err, errTaken) {
 		reply, err = (&creation{Balancer: b, request: r, key: k, params: params, wish: wish}).run(ctx)
