@@ -111,6 +111,8 @@ A first pool:
 
 // commands are all commands below the root.
 var commands = [...]func(*app) *cobra.Command{
+	newServeCommand,
+	newDemoCommand,
 	newStatusCommand,
 	newServersCommand,
 	newMeetingsCommand,

@@ -1,0 +1,132 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"scalelite/balancer"
+	"scalelite/balancer/bbb"
+	"scalelite/cmd/config"
+	"scalelite/store"
+	"scalelite/store/kv/boltkv"
+	"scalelite/web/admin"
+)
+
+// core is the part of the program that needs no listener: the database, the
+// store on it and the pool.
+type core struct {
+	engine *boltkv.Engine
+	store  *store.Store
+	pool   *balancer.Balancer
+	client *bbb.Client
+	// secrets are those that the front-ends sign with.
+	secrets []bbb.Secret
+}
+
+// openCore opens the database, brings its schema up to date and restores the
+// pool. The error is kv.ErrLocked if another process has the database.
+func openCore(ctx context.Context, l *config.Loaded, log *slog.Logger, hooks balancer.Hooks) (c *core, err error) {
+	c = &core{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	path := l.Config.Store.Path
+	if c.engine, err = boltkv.Open(ctx, path, boltkv.Options{}); err != nil {
+		return c, err
+	}
+	copyFirst := func(ctx context.Context, from, to int) error {
+		name := fmt.Sprintf("%s.schema-%d", path, from)
+		log.Info("database is upgraded; the former one is kept", "from", from, "to", to, "copy", name)
+		return writeBackup(ctx, c.engine, name)
+	}
+	if c.store, err = store.New(ctx, c.engine, store.Options{BeforeMigration: copyFirst}); err != nil {
+		return c, fmt.Errorf("database %s: %w", path, err)
+	}
+	if c.secrets, err = frontendSecrets(ctx, c.store, l.Config.Web.Secrets); err != nil {
+		return c, err
+	}
+	limits := bbb.ClientConfig{
+		ConnectTimeout:  l.Config.Balancer.ConnectTimeout,
+		ResponseTimeout: l.Config.Balancer.ResponseTimeout,
+		UserAgent:       "scalelite/" + build().Version,
+	}
+	c.client = bbb.NewClient(bbb.NewTransport(limits), limits)
+	c.pool, err = balancer.New(ctx, balancer.Options{
+		Store: c.store, Client: c.client, Config: l.Config.Balancer,
+		Algorithm: towardsServers(l), Log: log.With("component", "balancer"), Hooks: hooks,
+	})
+	return c, err
+}
+
+// writeBackup writes a copy of the database to a file that must not exist.
+func writeBackup(ctx context.Context, engine *boltkv.Engine, name string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(engine.Snapshot(ctx, f), f.Sync(), f.Close())
+}
+
+// frontendSecrets are the configured ones, or the generated one.
+func frontendSecrets(ctx context.Context, s *store.Store, configured []bbb.Secret) ([]bbb.Secret, error) {
+	if len(configured) > 0 {
+		return configured, nil
+	}
+	var secret bbb.Secret
+	read := func(tx *store.Tx) (err error) {
+		secret, err = tx.Secret()
+		return err
+	}
+	err := s.View(ctx, read)
+	if errors.Is(err, store.ErrNotFound) {
+		err = s.Update(ctx, func(tx *store.Tx) (err error) {
+			secret, err = tx.EnsureSecret()
+			return err
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the front-ends' secret: %w", err)
+	}
+	return []bbb.Secret{secret}, nil
+}
+
+// towardsServers is the algorithm that signs calls to the servers.
+func towardsServers(l *config.Loaded) bbb.Algorithm {
+	if l.IsSet("web.checksum_algorithms") {
+		return bbb.Strongest(l.Config.Web.Algorithms())
+	}
+	return bbb.SHA256
+}
+
+func (c *core) close() error {
+	if c.pool != nil {
+		c.pool.Close()
+	}
+	switch {
+	case c.store != nil:
+		return c.store.Close()
+	case c.engine != nil:
+		return c.engine.Close()
+	default:
+		return nil
+	}
+}
+
+// openLocal gives a command the pool in this process, for when no service runs.
+func openLocal(ctx context.Context, l *config.Loaded) (admin.Service, func() error, error) {
+	c, err := openCore(ctx, l, slog.New(slog.DiscardHandler), balancer.Hooks{})
+	if err != nil {
+		return nil, nil, err
+	}
+	local := admin.NewLocal(admin.LocalOptions{
+		Pool: c.pool, Store: c.store,
+		Info:              admin.Info{Version: build().Version, Host: l.Config.Web.Host, Listen: l.Config.Web.Listen},
+		ConfiguredSecrets: l.Config.Web.Secrets,
+	})
+	return local, c.close, nil
+}

@@ -1,0 +1,165 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"scalelite/cmd/config"
+	"scalelite/web"
+	"scalelite/web/admin"
+)
+
+// adminGroup may use the admin socket.
+const adminGroup = "scalelite"
+
+// service is the running program. Each part registers how it is stopped as soon
+// as it runs; a stop goes through them backwards.
+type service struct {
+	log    *slog.Logger
+	loaded *config.Loaded
+	core   *core
+	web    *web.Server
+	admin  *admin.Local
+	addr   net.Addr // of the HTTP listener
+	stops  []stop
+	// failed gets the error of a part that ended by itself.
+	failed chan error
+}
+
+// stop is how one part ends.
+type stop struct {
+	name string
+	do   func() error
+}
+
+func (s *service) onStop(name string, do func() error) {
+	s.stops = append(s.stops, stop{name, do})
+}
+
+// startService brings everything up, in the order of dependence: database,
+// pool, admin socket, polls, HTTP. If a part fails, those that run are stopped.
+func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *service, err error) {
+	s = &service{log: log, loaded: l, failed: make(chan error, 4)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.stop())
+		}
+	}()
+	metrics := web.NewMetrics(build().Version)
+	if s.core, err = openCore(ctx, l, log, metrics.Hooks()); err != nil {
+		return s, err
+	}
+	s.onStop("database", s.core.close)
+	metrics.Watch(s.core.pool)
+
+	s.web = web.New(web.Options{
+		Config: l.Config.Web, Version: build().Version, Pool: s.core.pool, Secrets: s.core.secrets,
+		Health: s.core.store.Healthy, Metrics: metrics, Log: log.With("component", "web"),
+	})
+	ln, err := web.Listen(ctx, l.Config.Web.Listen)
+	if err != nil {
+		return s, err
+	}
+	s.addr = ln.Addr()
+	if err := s.startAdmin(ctx, metrics); err != nil {
+		return s, errors.Join(err, ln.Close())
+	}
+	s.run(ctx, "polls", func(ctx context.Context) error { s.core.pool.Run(ctx); return nil })
+	s.run(ctx, "http", func(ctx context.Context) error { return s.web.Serve(ctx, ln) })
+	log.Info("listening", "address", s.addr.String(), "version", build().Version, "database", l.Config.Store.Path)
+	return s, nil
+}
+
+func (s *service) startAdmin(ctx context.Context, metrics *web.Metrics) error {
+	socket := s.loaded.Config.Web.AdminSocket
+	ln, err := admin.Listen(socket, adminGroup)
+	if err != nil {
+		return fmt.Errorf("web.admin_socket: %w", err)
+	}
+	s.admin = admin.NewLocal(admin.LocalOptions{
+		Pool: s.core.pool, Store: s.core.store,
+		Info: admin.Info{
+			Version: build().Version, Daemon: true, Started: time.Now().UTC().Format(time.RFC3339),
+			Listen: s.addr.String(), Host: s.loaded.Config.Web.Host,
+		},
+		ConfiguredSecrets: s.loaded.Config.Web.Secrets,
+		OnSecrets:         s.web.SetSecrets,
+	})
+	handler := admin.NewHandler(s.admin, admin.HandlerOptions{
+		Log: s.log.With("component", "admin"), Metrics: metrics.Handler(), Version: build().Version,
+	})
+	s.run(ctx, "admin socket", func(ctx context.Context) error { return admin.Serve(ctx, ln, handler) })
+	return nil
+}
+
+// run starts a part that works until its context ends, and has the stop end it
+// and wait for it.
+func (s *service) run(ctx context.Context, name string, part func(ctx context.Context) error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() {
+		err := part(ctx)
+		if ctx.Err() == nil {
+			s.failed <- fmt.Errorf("%s: ended by itself: %w", name, err)
+		}
+		ended <- err
+	}()
+	s.onStop(name, func() error {
+		cancel()
+		return <-ended
+	})
+}
+
+// stop ends the parts, the last one first, and returns what went wrong.
+func (s *service) stop() error {
+	var errs []error
+	for _, part := range slices.Backward(s.stops) {
+		if err := part.do(); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", part.name, err))
+		}
+	}
+	s.stops = nil
+	return errors.Join(errs...)
+}
+
+// settled are the keys that are read at start only.
+var settled = []string{
+	"log.format", "store.path", "web.listen", "web.admin_socket", "web.trusted_proxies",
+	"web.metrics", "web.metrics_token", "balancer.connect_timeout", "balancer.response_timeout",
+}
+
+// reload reads the configuration again and takes over what may change while
+// running. A configuration that is no good changes nothing.
+func (s *service) reload(ctx context.Context, level *slog.LevelVar) {
+	next, changed, err := s.loaded.Reload()
+	if err != nil {
+		s.log.Error("configuration not reloaded: it has problems, the former one stays", "cause", err)
+		return
+	}
+	var waiting []string
+	for _, key := range changed {
+		if slices.Contains(settled, key) {
+			waiting = append(waiting, key)
+		}
+	}
+	secrets, err := frontendSecrets(ctx, s.core.store, next.Config.Web.Secrets)
+	if err != nil {
+		s.log.Error("configuration not reloaded: the former one stays", "cause", err)
+		return
+	}
+	level.Set(logLevel(next.Config.Log.Level))
+	s.core.pool.Reconfigure(next.Config.Balancer)
+	s.web.Reconfigure(next.Config.Web, secrets)
+	s.admin.SetConfiguredSecrets(next.Config.Web.Secrets)
+	s.loaded = next
+	s.log.Info("configuration reloaded", "changed", strings.Join(changed, " "))
+	if len(waiting) > 0 {
+		s.log.Warn("some changes need a restart", "keys", strings.Join(waiting, " "))
+	}
+}

@@ -1,0 +1,78 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"scalelite/store/kv"
+)
+
+// The tables and indexes. A name may not be changed once it was released.
+var (
+	metaTable    = kv.NewKey("meta")
+	serverTable  = kv.NewKey("server")  // server ID
+	statusTable  = kv.NewKey("status")  // server ID
+	meetingTable = kv.NewKey("meeting") // tenant, meeting ID
+	endTable     = kv.NewKey("end")     // server ID, tenant, meeting ID
+
+	serverMeetings = kv.NewKey("meeting.server") // server ID, tenant, meeting ID: empty
+	bridgeTable    = kv.NewKey("meeting.bridge") // voice bridge: MeetingKey
+
+	versionKey = metaTable.String("version")
+	secretKey  = metaTable.String("secret")
+	probeKey   = metaTable.String("probe")
+)
+
+// ErrNewerSchema is what New returns for a database of a later program.
+var ErrNewerSchema = errors.New("the database was written by a newer version of this program")
+
+// migrations lead from one schema version to the next: migrations[n] from n to
+// n+1. Entries are only ever added at the end. Version 0 is an empty database.
+func migrations() []func(*Tx) error {
+	return []func(*Tx) error{
+		func(*Tx) error { return nil }, // 1: servers, meetings, ends
+	}
+}
+
+// SchemaVersion is the version of the schema that this program writes.
+func SchemaVersion() int { return len(migrations()) }
+
+// schema returns the version of the database, 0 if it is empty.
+func (tx *Tx) schema() (int, error) {
+	v, err := get[int](tx, versionKey)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	return v, err
+}
+
+func (s *Store) migrate(ctx context.Context, before func(ctx context.Context, from, to int) error) error {
+	var from int
+	err := s.View(ctx, func(tx *Tx) (err error) {
+		from, err = tx.schema()
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the schema version: %w", err)
+	}
+	steps := migrations()
+	switch {
+	case from > len(steps):
+		return fmt.Errorf("%w: its schema is %d, this version knows up to %d; install the newer version again, or restore a backup made before the upgrade", ErrNewerSchema, from, len(steps))
+	case from == len(steps):
+		return nil
+	case from > 0 && before != nil:
+		if err := before(ctx, from, len(steps)); err != nil {
+			return fmt.Errorf("copy the database before the upgrade: %w", err)
+		}
+	}
+	return s.Update(ctx, func(tx *Tx) error {
+		for n, step := range steps[from:] {
+			if err := step(tx); err != nil {
+				return fmt.Errorf("upgrade the database to schema %d: %w", from+n+1, err)
+			}
+		}
+		return tx.put(versionKey, len(steps))
+	})
+}

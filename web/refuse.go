@@ -1,0 +1,83 @@
+package web
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"scalelite/balancer/bbb"
+)
+
+// Outcomes of a call, for the metrics.
+const (
+	ok      = "ok"
+	refused = "refused" // answered FAILED
+	failed  = "error"   // FAILED because of us or a server
+)
+
+// refusedKey marks a context whose answer is a server's refusal.
+const refusedKey = "refused"
+
+// errLimited refuses a request unseen: its address had too many failed
+// checksums. The answer is that of a wrong checksum.
+var errLimited = bbb.ErrChecksum.With(errors.New("too many failed checksums from this address"))
+
+// fail answers a call that went wrong, with one line in the log, and returns
+// the outcome for the metrics.
+func (s *Server) fail(c echo.Context, call string, err error) string {
+	if errors.Is(err, bbb.ErrChecksum) {
+		_ = s.refuseChecksum(c, call, err)
+		return refused
+	}
+	answer := bbb.ErrInternal
+	if !errors.As(err, &answer) {
+		answer = bbb.ErrInternal.With(err)
+	}
+	outcome, level := refused, slog.LevelInfo
+	if answer.Key == bbb.ErrInternal.Key {
+		outcome, level = failed, slog.LevelError
+	}
+	s.observe(c, call, outcome, err, level)
+	s.answer(c, call, answer)
+	return outcome
+}
+
+// refuseChecksum answers a request whose checksum is not good and counts it
+// against its address.
+func (s *Server) refuseChecksum(c echo.Context, call string, err error) error {
+	if errors.Is(err, errLimited) {
+		if s.metrics != nil {
+			s.metrics.RateLimited()
+		}
+	} else {
+		s.limiter.failed(c.RealIP(), s.live.Load().ChecksumFailuresPerMinute)
+		if s.metrics != nil {
+			s.metrics.ChecksumFailure()
+		}
+	}
+	// The words of this line are what the fail2ban filter looks for.
+	s.log.Warn("checksum refused", "addr", c.RealIP(), "call", call, "cause", bbb.Reason(err))
+	s.answer(c, call, bbb.ErrChecksum)
+	return nil
+}
+
+// observe logs a refused or failed call: who, which, why.
+func (s *Server) observe(c echo.Context, call, outcome string, err error, level ...slog.Level) {
+	at := slog.LevelInfo
+	if len(level) > 0 {
+		at = level[0]
+	}
+	s.log.Log(c.Request().Context(), at, "call "+outcome, "addr", c.RealIP(), "call", call, "cause", err)
+}
+
+// answer writes an error: XML, or for a person whose browser opened a join link
+// a page.
+func (s *Server) answer(c echo.Context, call string, e *bbb.Error) {
+	if call == "join" && prefersHTML(c.Request().Header.Get("Accept")) {
+		s.joinPage(c, e)
+		return
+	}
+	_ = c.Blob(http.StatusOK, xmlType, e.XML())
+}
