@@ -77,7 +77,7 @@ func (j *judge) run() error {
 	j.reported = map[store.MeetingKey]bbb.Meeting{}
 	for _, m := range j.attempt.meetings {
 		// An ended meeting is listed for some seconds more: it counts as gone.
-		if k := keyOf(m); k.ID != "" && len(k.ID) <= store.MaxMeetingID && !m.Ended {
+		if k := keyOf(m); k.ID != "" && len(k.ID) <= store.MaxMeetingID && len(k.Tenant) <= store.MaxTenant && !m.Ended {
 			j.reported[k] = m
 		}
 	}
