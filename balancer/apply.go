@@ -171,11 +171,9 @@ func (j *judge) unbound(k store.MeetingKey, m bbb.Meeting) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if e, ok := j.owed[k]; ok && (!e.Moved || elsewhere) {
-		if !e.Moved || m.Participants == 0 {
-			j.finding.owed = append(j.finding.owed, owedEnd{e, m.ModeratorPW, m.Participants})
-			return nil
-		}
+	if e, ok := j.owed[k]; ok && (!e.Moved || m.Participants == 0) {
+		j.finding.owed = append(j.finding.owed, owedEnd{e, m.ModeratorPW, m.Participants})
+		return nil
 	}
 	switch {
 	case elsewhere:
