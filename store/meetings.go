@@ -175,13 +175,19 @@ func (tx *Tx) PendingEnds(server string) iter.Seq2[PendingEnd, error] {
 	return list[PendingEnd](tx, endTable.String(server))
 }
 
+// PendingEnd returns the end of a meeting that is owed to a server, or
+// ErrNotFound.
+func (tx *Tx) PendingEnd(server string, k MeetingKey) (PendingEnd, error) {
+	return get[PendingEnd](tx, endKey(server, k))
+}
+
 // PutPendingEnd remembers an end that is owed to a server, which must exist. An
 // end that was asked for is not weakened by a later move of the meeting.
 func (tx *Tx) PutPendingEnd(e PendingEnd) error {
 	if _, err := tx.Server(e.Server); err != nil {
 		return err
 	}
-	former, err := get[PendingEnd](tx, endKey(e.Server, e.MeetingKey))
+	former, err := tx.PendingEnd(e.Server, e.MeetingKey)
 	if err == nil && !former.Moved && e.Moved {
 		return nil
 	}
