@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -166,6 +167,8 @@ const (
 func checkServer(s store.Server) error {
 	var problem string
 	switch {
+	case !utf8.ValidString(s.ID + s.URL + s.Tag):
+		problem = "id, URL and tag must be UTF-8"
 	case s.ID == "" || len(s.ID) > maxIDBytes || strings.ContainsAny(s.ID, "\x00\r\n\t/"):
 		problem = fmt.Sprintf("a server's id has 1 to %d bytes and neither '/' nor control characters", maxIDBytes)
 	case strings.TrimSpace(s.Secret.Reveal()) == "" || len(s.Secret.Reveal()) > maxSecretBytes:
