@@ -263,6 +263,9 @@ func (b *Balancer) PanicServer(ctx context.Context, id string, o PanicOptions) (
 		reached = b.endAll(ctx, s, bound)
 	}
 	result := PanicResult{Ended: len(reached), Unreached: len(bound) - len(reached)}
+	for _, m := range bound { // before a poll can find the record gone
+		b.recent.add(id, m.MeetingKey, b.now())
+	}
 	err = b.store.Update(ctx, func(tx *store.Tx) error {
 		for _, m := range bound {
 			if err := forgetMeeting(tx, m, !o.SkipEndCalls && !reached[m.MeetingKey]); err != nil {
@@ -275,7 +278,6 @@ func (b *Balancer) PanicServer(ctx context.Context, id string, o PanicOptions) (
 		return PanicResult{}, fmt.Errorf("forget the meetings of server %s: %w", id, err)
 	}
 	for _, m := range bound {
-		b.recent.add(id, m.MeetingKey, b.now())
 		b.pool.Drop(id, m.MeetingKey)
 	}
 	return result, nil
