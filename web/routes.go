@@ -155,6 +155,7 @@ func (s *Server) onError(err error, c echo.Context) {
 	if h := (*echo.HTTPError)(nil); errors.As(err, &h) {
 		status = h.Code
 	}
+	c.Response().Header().Set("Cache-Control", "no-cache")
 	answer := bbb.ErrInternal
 	switch status {
 	case http.StatusForbidden:
