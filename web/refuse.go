@@ -20,9 +20,13 @@ const (
 // refusedKey marks a context whose answer is a server's refusal.
 const refusedKey = "refused"
 
-// errLimited refuses a request unseen: its address had too many failed
-// checksums. The answer is that of a wrong checksum.
-var errLimited = bbb.ErrChecksum.With(errors.New("too many failed checksums from this address"))
+// errTooManyFailures is why a request was refused unseen; errLimited is the
+// answer to it, that of a wrong checksum. By its words alone that answer could
+// not be told from one.
+var (
+	errTooManyFailures = errors.New("too many failed checksums from this address")
+	errLimited         = bbb.ErrChecksum.With(errTooManyFailures)
+)
 
 // fail answers a call that went wrong, with one line in the log, and returns
 // the outcome for the metrics.
@@ -47,7 +51,7 @@ func (s *Server) fail(c echo.Context, call string, err error) string {
 // refuseChecksum answers a request whose checksum is not good and counts it
 // against its address.
 func (s *Server) refuseChecksum(c echo.Context, call string, err error) error {
-	if errors.Is(err, errLimited) {
+	if errors.Is(err, errTooManyFailures) {
 		if s.metrics != nil {
 			s.metrics.RateLimited()
 		}
@@ -57,8 +61,12 @@ func (s *Server) refuseChecksum(c echo.Context, call string, err error) error {
 			s.metrics.ChecksumFailure()
 		}
 	}
+	cause := bbb.Reason(err)
+	if cause == "" {
+		cause = errTooManyFailures.Error()
+	}
 	// The words of this line are what the fail2ban filter looks for.
-	s.log.Warn("checksum refused", "addr", c.RealIP(), "call", call, "cause", bbb.Reason(err))
+	s.log.Warn("checksum refused", "addr", c.RealIP(), "call", call, "cause", cause)
 	s.answer(c, call, bbb.ErrChecksum)
 	return nil
 }
