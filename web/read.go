@@ -89,8 +89,7 @@ func (s *Server) verify(c echo.Context, call call, contentType string, params ma
 	if r.Method != http.MethodPost || !form || hasParams(r.URL.RawQuery) {
 		signed, err := verifier.VerifyQuery(call.name, r.URL.RawQuery)
 		if err == nil && form {
-			// Read and dropped, lest a client that still writes sees its connection reset.
-			_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxXML))
+			drain(r, nil)
 		}
 		return signed, err
 	}
@@ -157,6 +156,18 @@ func (s *Server) readXML(c echo.Context) (*bbb.Body, func(), error) {
 	}
 	body := &bbb.Body{ContentType: r.Header.Get("Content-Type"), Length: spooled.size, Open: spooled.open}
 	return body, spooled.close, nil
+}
+
+// drain reads what a client still sends of a body that nobody wants: many send
+// all of it before they look at the answer, and would see their connection
+// reset. One that waits to be asked for its body is not asked, and the time for
+// reading a request holds here as well.
+func drain(r *http.Request, err error) {
+	_, begun := errors.AsType[*http.MaxBytesError](err)
+	if waits := r.Header.Get("Expect") != ""; waits && !begun || errors.Is(err, errTooManyFailures) {
+		return
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxXML))
 }
 
 func tooLarge(err error, answer *bbb.Error) error {
