@@ -12,8 +12,7 @@ import (
 const maxLimited = 10_000
 
 // failureLimiter counts failed checksums per address. Whoever has more than the
-// limit is refused unseen until a minute's share has come back; loopback is
-// exempt.
+// limit is refused unseen until a minute's share has come back.
 type failureLimiter struct {
 	mu    sync.Mutex
 	seen  map[netip.Prefix]*rate.Limiter
@@ -57,7 +56,7 @@ func (l *failureLimiter) failed(addr string, perMinute int) {
 }
 
 // sweep drops addresses whose failures are forgiven, and if there are still too
-// many of them, any.
+// many of them, any: a tenth, so that not every further one costs a sweep.
 func (l *failureLimiter) sweep() {
 	now := time.Now()
 	if len(l.seen) < maxLimited && now.Sub(l.swept) < time.Minute {
@@ -69,8 +68,11 @@ func (l *failureLimiter) sweep() {
 			delete(l.seen, who)
 		}
 	}
+	if len(l.seen) < maxLimited {
+		return
+	}
 	for who := range l.seen {
-		if len(l.seen) < maxLimited {
+		if len(l.seen) <= maxLimited/10*9 {
 			break
 		}
 		delete(l.seen, who)
