@@ -79,17 +79,14 @@ func (l *failureLimiter) sweep() {
 	}
 }
 
-// origin returns what is counted for an address: IPv6 hands whole networks of
-// 64 bits to one customer.
+// origin returns what is counted for an address, if anything is: IPv6 hands
+// whole networks of 64 bits to one customer.
 func origin(addr string, perMinute int) (netip.Prefix, bool) {
 	ip, err := netip.ParseAddr(addr)
 	if err != nil || perMinute <= 0 {
 		return netip.Prefix{}, false
 	}
 	ip = ip.Unmap().WithZone("")
-	if ip.IsLoopback() {
-		return netip.Prefix{}, false
-	}
 	bits := 32
 	if ip.Is6() {
 		bits = 64

@@ -46,7 +46,7 @@ func (s *Server) read(c echo.Context, call call) (r balancer.Request, done func(
 	if err != nil {
 		return r, done, err
 	}
-	if s.limiter.blocked(c.RealIP(), s.live.Load().ChecksumFailuresPerMinute) {
+	if s.limited(c) {
 		return r, done, errLimited
 	}
 	signed, err := s.verify(c, call, contentType, params)

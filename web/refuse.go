@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 
 	"github.com/labstack/echo/v4"
 
@@ -48,6 +49,23 @@ func (s *Server) fail(c echo.Context, call string, err error) string {
 	return outcome
 }
 
+// suspect returns the address that failed checksums count against, "" if none:
+// this machine is exempt, but not what a proxy passes on as from this machine,
+// for anybody may have claimed that.
+func (s *Server) suspect(c echo.Context) string {
+	addr := c.RealIP()
+	forwarded := c.Request().Header.Get(echo.HeaderXForwardedFor) != "" && s.fromProxy(c)
+	if ip, err := netip.ParseAddr(addr); err == nil && ip.Unmap().IsLoopback() && !forwarded {
+		return ""
+	}
+	return addr
+}
+
+// limited reports whether a request is to be refused unseen.
+func (s *Server) limited(c echo.Context) bool {
+	return s.limiter.blocked(s.suspect(c), s.live.Load().ChecksumFailuresPerMinute)
+}
+
 // refuseChecksum answers a request whose checksum is not good and counts it
 // against its address.
 func (s *Server) refuseChecksum(c echo.Context, call string, err error) error {
@@ -56,7 +74,7 @@ func (s *Server) refuseChecksum(c echo.Context, call string, err error) error {
 			s.metrics.RateLimited()
 		}
 	} else {
-		s.limiter.failed(c.RealIP(), s.live.Load().ChecksumFailuresPerMinute)
+		s.limiter.failed(s.suspect(c), s.live.Load().ChecksumFailuresPerMinute)
 		if s.metrics != nil {
 			s.metrics.ChecksumFailure()
 		}
