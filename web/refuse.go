@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"path"
 
 	"github.com/labstack/echo/v4"
 
@@ -64,6 +65,16 @@ func (s *Server) suspect(c echo.Context) string {
 // limited reports whether a request is to be refused unseen.
 func (s *Server) limited(c echo.Context) bool {
 	return s.limiter.blocked(s.suspect(c), s.live.Load().ChecksumFailuresPerMinute)
+}
+
+// unlessLimited is limited for the calls of the management API.
+func (s *Server) unlessLimited(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if s.limited(c) {
+			return s.refuseChecksum(c, path.Base(c.Path()), errLimited)
+		}
+		return next(c)
+	}
 }
 
 // refuseChecksum answers a request whose checksum is not good and counts it

@@ -40,7 +40,7 @@ func (s *Server) routes() {
 		verify: func() bbb.Verifier { return s.live.Load().management },
 		refuse: s.refuseChecksum,
 	}
-	m.register(e.Group(managementPath))
+	m.register(e.Group(managementPath, s.unlessLimited))
 
 	for _, path := range []string{"/", "/health_check"} {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, s.health)
