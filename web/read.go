@@ -133,10 +133,11 @@ func readFields(r *multipart.Reader) (fields bbb.Params, repeated []string, err 
 		if err != nil {
 			return fields, nil, err
 		}
-		if _, ok := fields.Lookup(name); ok {
+		before := fields.Len()
+		fields.Set(name, string(value))
+		if fields.Len() == before { // the names are compared as they are cleaned
 			repeated = append(repeated, name)
 		}
-		fields.Set(name, string(value))
 	}
 }
 
