@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"path"
 	"runtime/debug"
 	"strings"
 
@@ -28,7 +27,7 @@ func (s *Server) routes() {
 	e.HTTPErrorHandler = s.onError
 	e.IPExtractor = s.ipExtractor()
 	e.Pre(singleSlashes)
-	e.Use(s.recovered, s.hostChecked)
+	e.Use(s.recovered, s.hostChecked, noOptions)
 
 	for _, path := range []string{"/bigbluebutton", "/bigbluebutton/", apiPath, apiPath + "/"} {
 		e.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, path, s.index)
@@ -41,7 +40,7 @@ func (s *Server) routes() {
 		verify: func() bbb.Verifier { return s.live.Load().management },
 		refuse: s.refuseChecksum,
 	}
-	m.register(e.Group(managementPath, s.limited))
+	m.register(e.Group(managementPath, s.unlessLimited))
 
 	for _, path := range []string{"/", "/health_check"} {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, s.health)
@@ -89,6 +88,17 @@ func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 			s.log.Error("handler panicked", "path", c.Path(), "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			err = errPanic
 		}()
+		return next(c)
+	}
+}
+
+// noOptions keeps Echo from answering OPTIONS itself, with an empty 204: to a
+// front-end it is a method like others that no call has.
+func noOptions(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().Method == http.MethodOptions {
+			return echo.ErrMethodNotAllowed
+		}
 		return next(c)
 	}
 }
@@ -145,6 +155,7 @@ func (s *Server) onError(err error, c echo.Context) {
 	if h := (*echo.HTTPError)(nil); errors.As(err, &h) {
 		status = h.Code
 	}
+	c.Response().Header().Set("Cache-Control", "no-cache")
 	answer := bbb.ErrInternal
 	switch status {
 	case http.StatusForbidden:
@@ -161,17 +172,6 @@ func (s *Server) onError(err error, c echo.Context) {
 	}
 	s.observe(c, "other", refused, err)
 	_ = c.Blob(http.StatusOK, xmlType, answer.XML())
-}
-
-// limited refuses a management call unseen if its address had too many failed
-// checksums.
-func (s *Server) limited(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if s.limiter.blocked(c.RealIP(), s.live.Load().ChecksumFailuresPerMinute) {
-			return s.refuseChecksum(c, path.Base(c.Path()), errLimited)
-		}
-		return next(c)
-	}
 }
 
 func robots(c echo.Context) error {
