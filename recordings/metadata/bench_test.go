@@ -18,7 +18,7 @@ func BenchmarkParse(b *testing.B) {
 		data []byte
 	}{
 		{"ordinary", ordinary},
-		{"4MiB", []byte(recording("<meta>" + strings.Repeat("<key-of-a-value>a &amp; b</key-of-a-value>", 100_000) + "</meta>"))},
+		{"4MiB", []byte(recording("<meta>" + strings.Repeat("<key-of-a-value>a &amp; b</key-of-a-value>", 90_000) + "</meta>"))},
 	}
 	for _, doc := range docs {
 		b.Run(doc.name, func(b *testing.B) {

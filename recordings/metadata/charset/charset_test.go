@@ -42,3 +42,24 @@ func TestClean(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+func TestUnescape(t *testing.T) {
+	t.Parallel()
+	rows := []struct{ text, want string }{
+		{"plain", "plain"},
+		{"&lt;&gt;&amp;&quot;&apos;", `<>&"'`},
+		{"&amp;amp; &amp;lt;", "&amp; &lt;"},
+		{"&nbsp;&uuml;&lrm;", "\u00a0ü\u200e"},
+		{"&#65;&#x41;&#X41;", "AAA"},
+		{"&#0;&#1;&#127;&#xFFFF;", ""},
+		{"&#xD800;&#x110000;&#99999999999999;", "\ufffd\ufffd\ufffd"},
+		{"&#;&#x;&#xx41;&#-1;&#+1;&#1_0;", "&#;&#x;&#xx41;&#-1;&#+1;&#1_0;"},
+		{"R&D & &;&nosuchname;&amp", "R&D & &;&nosuchname;&amp"},
+		{"&" + "averyverylongnamethatnobodyhasheardof;&lt;", "&averyverylongnamethatnobodyhasheardof;<"},
+	}
+	for _, row := range rows {
+		if got := Unescape(row.text); got != row.want {
+			t.Errorf("%q: %q, want %q", row.text, got, row.want)
+		}
+	}
+}
