@@ -153,11 +153,14 @@ func (p *packed) Read(b []byte) (int, error) {
 	}
 	n, err = p.z.Read(b[:n])
 	p.budget -= int64(n)
-	if err == io.EOF {
-		p.eof = true
-		return n, err
+	switch {
+	case err != io.EOF:
+		return n, p.raw.explain(err)
+	case n > 0:
+		return n, nil // the end was not asked for yet
 	}
-	return n, p.raw.explain(err)
+	p.eof = true
+	return 0, io.EOF
 }
 
 // recorder remembers how reading the file failed, since decompression hides it.
