@@ -77,7 +77,7 @@ func (j *judge) run() error {
 	j.reported = map[store.MeetingKey]bbb.Meeting{}
 	for _, m := range j.attempt.meetings {
 		// An ended meeting is listed for some seconds more: it counts as gone.
-		if k := keyOf(m); k.ID != "" && len(k.ID) <= store.MaxMeetingID && !m.Ended {
+		if k := keyOf(m); k.ID != "" && len(k.ID) <= store.MaxMeetingID && len(k.Tenant) <= store.MaxTenant && !m.Ended {
 			j.reported[k] = m
 		}
 	}
@@ -171,11 +171,9 @@ func (j *judge) unbound(k store.MeetingKey, m bbb.Meeting) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if e, ok := j.owed[k]; ok && (!e.Moved || elsewhere) {
-		if !e.Moved || m.Participants == 0 {
-			j.finding.owed = append(j.finding.owed, owedEnd{e, m.ModeratorPW, m.Participants})
-			return nil
-		}
+	if e, ok := j.owed[k]; ok && (!e.Moved || m.Participants == 0) {
+		j.finding.owed = append(j.finding.owed, owedEnd{e, m.ModeratorPW, m.Participants})
+		return nil
 	}
 	switch {
 	case elsewhere:
@@ -285,7 +283,17 @@ func (b *Balancer) payEnds(s store.Server, owed []owedEnd) {
 	})
 }
 
+// payEnd sends an end that is still owed. A create of the meeting that began
+// before has settled it; one that comes now waits.
 func (b *Balancer) payEnd(ctx context.Context, s store.Server, e owedEnd) error {
+	unlock, err := b.creates.lock(ctx, e.MeetingKey)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if is, err := b.debt(ctx, s.ID, e.MeetingKey); is == nil {
+		return err
+	}
 	password := e.password
 	if password == "" {
 		password = e.ModeratorPW
@@ -297,4 +305,20 @@ func (b *Balancer) payEnd(ctx context.Context, s store.Server, e owedEnd) error 
 	return b.store.Update(ctx, func(tx *store.Tx) error {
 		return tx.DeletePendingEnd(s.ID, e.MeetingKey)
 	})
+}
+
+// debt returns the end of a meeting that is owed to a server, nil if none is.
+func (b *Balancer) debt(ctx context.Context, server string, k store.MeetingKey) (*store.PendingEnd, error) {
+	var e store.PendingEnd
+	err := b.store.View(ctx, func(tx *store.Tx) (err error) {
+		e, err = tx.PendingEnd(server, k)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &e, nil
 }

@@ -27,9 +27,12 @@ type Options struct {
 	Config Config
 	// Algorithm signs what is sent to the servers.
 	Algorithm bbb.Algorithm
-	Log       *slog.Logger
-	Now       func() time.Time // nil: time.Now
-	Hooks     Hooks
+	// Recordings: they come in here, so that front-ends are told by us when one
+	// is ready and not by the servers.
+	Recordings bool
+	Log        *slog.Logger
+	Now        func() time.Time // nil: time.Now
+	Hooks      Hooks
 }
 
 // Hooks are told what happens, for metrics. They must return at once; nil ones
@@ -52,6 +55,8 @@ type Balancer struct {
 	algo   bbb.Algorithm
 	config atomic.Pointer[Config]
 
+	recordings bool
+
 	pool    *Pool
 	creates keyLock
 	recent  recentEnds
@@ -71,8 +76,9 @@ type Balancer struct {
 func New(ctx context.Context, o Options) (*Balancer, error) {
 	b := &Balancer{
 		store: o.Store, client: o.Client, log: o.Log, now: o.Now, hooks: o.Hooks, algo: o.Algorithm,
-		pool:  NewPool(o.Config.loadRule(), o.Config.TagFallback == FallbackAny),
-		kicks: make(chan string, 256),
+		recordings: o.Recordings,
+		pool:       NewPool(o.Config.loadRule(), o.Config.TagFallback == FallbackAny),
+		kicks:      make(chan string, 256),
 	}
 	if b.now == nil {
 		b.now = time.Now

@@ -36,6 +36,11 @@ func (b *Balancer) Create(ctx context.Context, r Request) (bbb.Reply, error) {
 	ctx = context.WithoutCancel(ctx)
 	params, wish := b.createParams(r.Params)
 	claimTenant(&params, r.Tenant)
+	if b.recordings {
+		if err := b.rememberReadyURL(ctx, k, takeReadyURL(&params), r.SignedBy); err != nil {
+			return bbb.Reply{}, bbb.ErrCreateFailed.With(err)
+		}
+	}
 	reply, err := (&creation{Balancer: b, request: r, key: k, params: params, wish: wish}).run(ctx)
 	if errors.Is(err, errTaken) {
 		reply, err = (&creation{Balancer: b, request: r, key: k, params: params, wish: wish}).run(ctx)
@@ -165,7 +170,11 @@ func (c *creation) place(ctx context.Context, former *store.Meeting) (bbb.Reply,
 // try binds the meeting to a server where the pool has already counted it, and
 // asks that server to create it. If it does not, everything is as before.
 func (c *creation) try(ctx context.Context, s store.Server, former *store.Meeting) (bbb.Reply, error) {
-	m, err := c.bind(ctx, s, former)
+	left, err := c.settle(ctx, s)
+	var m store.Meeting
+	if err == nil {
+		m, err = c.bind(ctx, s, former, left)
+	}
 	if err != nil {
 		c.pool.Drop(s.ID, c.key)
 		return bbb.Reply{}, err
@@ -176,7 +185,7 @@ func (c *creation) try(ctx context.Context, s store.Server, former *store.Meetin
 		c.pool.Settle(s.ID, c.key, c.now())
 		return reply, nil
 	}
-	var owed bool
+	owed := left != nil
 	switch {
 	case err == nil:
 	case notSent(err):
@@ -189,6 +198,21 @@ func (c *creation) try(ctx context.Context, s store.Server, former *store.Meetin
 		return bbb.Reply{}, errors.Join(undo, err)
 	}
 	return reply, err
+}
+
+// settle makes way for the meeting on a server that owes an end of it. One that
+// was asked for is sent first, lest it hits the new meeting. A copy that the
+// meeting has left behind there is returned: it goes on as the meeting.
+func (c *creation) settle(ctx context.Context, s store.Server) (left *store.PendingEnd, err error) {
+	owed, err := c.debt(ctx, s.ID, c.key)
+	if err != nil || owed == nil || owed.Moved {
+		return owed, err
+	}
+	err = c.endOn(ctx, s, c.key, owed.ModeratorPW)
+	if notSent(err) {
+		c.failed(ctx, s.ID, err)
+	}
+	return nil, err
 }
 
 // revoke ends a meeting whose create was not answered, lest it runs on two
@@ -238,13 +262,17 @@ var (
 )
 
 // bind makes the record of the meeting on a server durable, before the server
-// is called. The server must still take meetings.
-func (c *creation) bind(ctx context.Context, s store.Server, former *store.Meeting) (store.Meeting, error) {
+// is called. The server must still take meetings. left is a copy of the meeting
+// there, if not nil: BBB takes a create for a repeated one only with the same
+// password.
+func (c *creation) bind(ctx context.Context, s store.Server, former *store.Meeting, left *store.PendingEnd) (store.Meeting, error) {
 	password := c.params.ID("moderatorPW")
 	switch {
 	case password != "":
 	case former != nil && former.ModeratorPW != "":
 		password = former.ModeratorPW
+	case left != nil && left.ModeratorPW != "":
+		password = left.ModeratorPW
 	default:
 		password = rand.Text()[:8]
 	}

@@ -2,7 +2,10 @@ package balancer_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,29 +186,67 @@ func TestMeetingThatWasEndedButIsStillListedIsNotAdopted(t *testing.T) {
 	}
 }
 
-// A poll that was answered before the end, and applied after it.
+// A poll that was answered before the end, and applied after it: at once after
+// the record is gone, and when everything is done.
 func TestPollThatOverlapsAnEndDoesNotBringTheMeetingBack(t *testing.T) {
-	r := newPool(t, 1, func(c *balancer.Config) { c.PollTimeout = time.Minute })
-	r.create("lesson-1")
-	r.sims["s1"].Misbehave(bbbtest.Misbehaviour{Call: "getMeetings", Times: 1, Kind: bbbtest.SlowAfter, Delay: time.Minute})
-	r.sims["s1"].ResetRequests()
-	polled := make(chan error)
-	go func() {
-		_, err := r.Poll(t.Context())
-		polled <- err
-	}()
-	if err := r.sims["s1"].WaitRequests(t.Context(), "getMeetings", 1); err != nil {
-		t.Fatal(err)
+	ends := map[string]func(r *rig) error{
+		"end":      func(r *rig) error { _, err := r.End(r.t.Context(), about("end", "lesson-1")); return err },
+		"operator": func(r *rig) error { _, err := r.EndMeetings(r.t.Context(), []string{"lesson-1"}); return err },
+		"panic": func(r *rig) error {
+			_, err := r.PanicServer(r.t.Context(), "s1", balancer.PanicOptions{KeepState: true})
+			return err
+		},
+		"panic without ends": func(r *rig) error {
+			_, err := r.PanicServer(r.t.Context(), "s1", balancer.PanicOptions{SkipEndCalls: true})
+			return err
+		},
 	}
-	if _, err := r.End(t.Context(), about("end", "lesson-1")); err != nil {
-		t.Fatal(err)
-	}
-	r.sims["s1"].Behave()
-	if err := <-polled; err != nil {
-		t.Fatal(err)
-	}
-	if r.known("lesson-1") {
-		t.Error("a poll adopted the meeting that was just ended")
+	for name, end := range ends {
+		for _, atOnce := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s at once=%v", name, atOnce), func(t *testing.T) {
+				r := newPool(t, 1, func(c *balancer.Config) { c.PollTimeout = time.Minute })
+				r.create("lesson-1")
+				sim := r.sims["s1"]
+				sim.Misbehave(bbbtest.Misbehaviour{Call: "getMeetings", Times: 1, Kind: bbbtest.SlowAfter, Delay: time.Minute})
+				sim.ResetRequests()
+				polled := make(chan error, 1)
+				go func() {
+					_, err := r.Poll(t.Context())
+					polled <- err
+				}()
+				if err := sim.WaitRequests(t.Context(), "getMeetings", 1); err != nil {
+					t.Fatal(err)
+				}
+				let := sync.OnceFunc(func() {
+					sim.Behave()
+					if err := <-polled; err != nil {
+						t.Error(err)
+					}
+				})
+				if atOnce {
+					var looking, gone atomic.Bool
+					asked := func() {
+						if gone.Load() || !looking.CompareAndSwap(false, true) {
+							return
+						}
+						gone.Store(!r.known("lesson-1"))
+						looking.Store(false)
+						if gone.Load() {
+							let()
+						}
+					}
+					r.clock.asked.Store(&asked)
+				}
+				if err := end(r); err != nil {
+					t.Fatal(err)
+				}
+				r.clock.asked.Store(nil)
+				let()
+				if r.known("lesson-1") {
+					t.Error("a poll adopted the meeting that was just ended")
+				}
+			})
+		}
 	}
 }
 

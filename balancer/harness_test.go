@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,9 +26,13 @@ import (
 type clock struct {
 	mu     sync.Mutex
 	offset time.Duration
+	asked  atomic.Pointer[func()] // called whenever the time is asked for
 }
 
 func (c *clock) Now() time.Time {
+	if asked := c.asked.Load(); asked != nil {
+		(*asked)()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return time.Now().Add(c.offset)

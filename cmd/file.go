@@ -37,18 +37,21 @@ func place(tmp, path string, overwrite bool) error {
 	switch {
 	case err == nil:
 		err = os.Remove(tmp)
-	case errors.Is(err, fs.ErrExist):
+	case !missing(path):
 		return existsError(path)
 	default: // a file system without hard links
-		if _, statErr := os.Lstat(path); !errors.Is(statErr, fs.ErrNotExist) {
-			return existsError(path)
-		}
 		err = os.Rename(tmp, path)
 	}
 	if err != nil {
 		return err
 	}
 	return syncDir(path)
+}
+
+// missing tells whether there is certainly nothing of that name.
+func missing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func existsError(path string) error {

@@ -22,14 +22,15 @@ type ReadyURL struct {
 
 // Callback is a message owed to a front-end.
 type Callback struct {
-	ID string `json:"id"` // of Tx.AddCallback; sorts by age
-	MeetingKey
-	RecordID string `json:"record_id"`
-	URL      string `json:"url"`
-	SignedBy string `json:"signed_by,omitempty"`
+	ID       string     `json:"id"` // of Tx.AddCallback; sorts by age
+	Meeting  MeetingKey `json:"meeting"`
+	RecordID string     `json:"record_id"`
+	URL      string     `json:"url"`
+	SignedBy string     `json:"signed_by,omitempty"`
 
 	Created time.Time `json:"created"`
-	Next    time.Time `json:"next,omitzero"` // when it is tried; zero once it was given up
+	GiveUp  time.Time `json:"give_up,omitzero"` // when trying ends; zero: not decided yet
+	Next    time.Time `json:"next,omitzero"`    // when it is tried; zero once it was given up
 	Tries   int       `json:"tries,omitempty"`
 	Error   string    `json:"error,omitempty"` // of the last try
 	Status  int       `json:"status,omitempty"`

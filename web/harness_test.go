@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"scalelite/balancer/bbb"
 	"scalelite/balancer/bbbtest"
 	"scalelite/store"
+	"scalelite/store/kv"
 	"scalelite/store/kv/boltkv"
 )
 
@@ -39,6 +42,9 @@ type settings struct {
 	web      func(*Config)
 	balancer func(*balancer.Config)
 	log      io.Writer
+	handler  func(io.Writer) slog.Handler // of the log; nil: text
+	engine   func(kv.Engine) kv.Engine    // wraps the database's
+	health   func(context.Context) error  // nil: the store's
 	noSync   bool
 }
 
@@ -52,7 +58,11 @@ func newSystem(t testing.TB, o settings) *system {
 		t.Fatal(err)
 	}
 	s := &system{t: t}
-	if s.store, err = store.New(ctx, engine, store.Options{}); err != nil {
+	var below kv.Engine = engine
+	if o.engine != nil {
+		below = o.engine(engine)
+	}
+	if s.store, err = store.New(ctx, below, store.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	config := balancer.DefaultConfig()
@@ -65,11 +75,17 @@ func newSystem(t testing.TB, o settings) *system {
 	if o.log != nil {
 		out = o.log
 	}
-	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	handler := func(w io.Writer) slog.Handler {
+		return slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})
+	}
+	if o.handler != nil {
+		handler = o.handler
+	}
+	log := slog.New(handler(out))
 	metrics := NewMetrics("test")
 	s.pool, err = balancer.New(ctx, balancer.Options{
 		Store: s.store, Client: bbb.NewClient(bbb.NewTransport(limits), limits),
-		Config: config, Algorithm: bbb.SHA256, Log: log, Hooks: metrics.Hooks(),
+		Config: config, Algorithm: bbb.SHA256, Log: log.With("component", "balancer"), Hooks: metrics.Hooks(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -88,9 +104,13 @@ func newSystem(t testing.TB, o settings) *system {
 	if o.web != nil {
 		o.web(&webConfig)
 	}
+	health := o.health
+	if health == nil {
+		health = s.store.Healthy
+	}
 	s.web = New(Options{
 		Config: webConfig, Version: "test", Pool: s.pool, Secrets: []bbb.Secret{testSecret},
-		Health: s.store.Healthy, Metrics: metrics, Log: log,
+		Health: health, Metrics: metrics, Log: log.With("component", "web"),
 	})
 	s.listen()
 	s.addServers(o.servers)
@@ -128,16 +148,75 @@ func (s *system) addServers(n int) {
 	s.t.Helper()
 	for i := range n {
 		name := fmt.Sprintf("bbb%d", i+1)
-		server := bbbtest.Start(s.t, bbbtest.Options{Name: name})
-		s.servers = append(s.servers, server)
-		_, err := s.pool.AddServer(context.Background(), balancer.NewServer{
-			ID: name, URL: server.URL(), Secret: bbb.Secret(server.Secret()), Enable: true,
-		})
-		if err != nil {
-			s.t.Fatal(err)
-		}
+		s.enlist(name, bbbtest.Start(s.t, bbbtest.Options{Name: name}))
 	}
 	s.poll()
+}
+
+// startServer starts one simulated server with options and takes it into the
+// pool.
+func (s *system) startServer(id string, o bbbtest.Options) *bbbtest.Server {
+	s.t.Helper()
+	server := bbbtest.Start(s.t, o)
+	s.enlist(id, server)
+	s.poll()
+	return server
+}
+
+func (s *system) enlist(id string, server *bbbtest.Server) {
+	s.t.Helper()
+	s.servers = append(s.servers, server)
+	_, err := s.pool.AddServer(context.Background(), balancer.NewServer{
+		ID: id, URL: server.URL(), Secret: bbb.Secret(server.Secret()), Enable: true,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// addBackend takes a server into the pool that answers as handler does; what
+// polls ask is answered for it unless it is among the calls.
+func (s *system) addBackend(id string, calls map[string]http.HandlerFunc) {
+	s.t.Helper()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		call := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, apiPath), "/")
+		if handler, ok := calls[call]; ok {
+			handler(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/xml")
+		_, _ = io.WriteString(w, "<response><returncode>SUCCESS</returncode><version>2.0</version><meetings/></response>")
+	}))
+	s.t.Cleanup(backend.Close)
+	_, err := s.pool.AddServer(context.Background(), balancer.NewServer{
+		ID: id, URL: backend.URL + apiPath, Secret: "secret-of-the-backend", Enable: true,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.poll()
+}
+
+// create creates a meeting and fails the test if that is refused.
+func (s *system) create(id string, pairs ...string) {
+	s.t.Helper()
+	a := s.get("create", append([]string{"meetingID", id, "name", "Algebra", "attendeePW", "apw", "moderatorPW", "mpw"}, pairs...)...)
+	if !a.OK {
+		s.t.Fatalf("create %s: %s", id, a.body)
+	}
+}
+
+// asked returns the latest request of a call that a simulated server saw.
+func (s *system) asked(server int, call string) bbbtest.Request {
+	s.t.Helper()
+	requests := s.servers[server].Requests()
+	for i := len(requests) - 1; i >= 0; i-- {
+		if requests[i].Call == call {
+			return requests[i]
+		}
+	}
+	s.t.Fatalf("server %d was never asked for %s", server, call)
+	return bbbtest.Request{}
 }
 
 func (s *system) poll() {
@@ -158,49 +237,4 @@ func params(pairs ...string) bbb.Params {
 		p.Set(pairs[i], pairs[i+1])
 	}
 	return p
-}
-
-// answer is what came back.
-type answer struct {
-	status int
-	header http.Header
-	body   string
-	bbb.Reply
-}
-
-// get calls with a signed GET and reads the XML.
-func (s *system) get(call string, pairs ...string) answer {
-	s.t.Helper()
-	return s.fetch(http.MethodGet, s.link(call, pairs...), nil, nil)
-}
-
-// fetch sends a request. An XML answer is parsed.
-func (s *system) fetch(method, url string, header http.Header, body io.Reader) answer {
-	s.t.Helper()
-	request, err := http.NewRequest(method, url, body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for name, values := range header {
-		request.Header[name] = values
-		if name == "Host" {
-			request.Host = values[0]
-		}
-	}
-	response, err := s.client.Do(request)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	a := answer{status: response.StatusCode, header: response.Header, body: string(text)}
-	if response.Header.Get("Content-Type") == xmlType && method != http.MethodHead {
-		if a.Reply, err = bbb.ParseReply("scalelite", text); err != nil {
-			s.t.Fatalf("%s %s: %v", method, url, err)
-		}
-	}
-	return a
 }

@@ -134,6 +134,30 @@ func TestOpenAtOnce(t *testing.T) {
 	}
 }
 
+// One that comes too late with a new file must not put it in place of the
+// database that another has made meanwhile.
+func TestClaim(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "db")
+	f, err := os.Create(path + newSuffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if fresh, err := claim(f, path); !fresh || err != nil {
+		t.Errorf("claim where nothing is: %v, %v", fresh, err)
+	}
+	if err := os.WriteFile(path, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if fresh, err := claim(f, path); fresh || err != nil {
+		t.Errorf("claim where a database is: %v, %v", fresh, err)
+	}
+	if _, err := os.Stat(path + newSuffix); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the new file is still there: %v", err)
+	}
+}
+
 // count scans everything.
 func count(t testing.TB, e *Engine) (n int) {
 	t.Helper()

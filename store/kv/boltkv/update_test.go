@@ -263,6 +263,30 @@ func TestGroupWithFailures(t *testing.T) {
 	}
 }
 
+// A group of one whose closure does not return must not be the last group.
+func TestGroupOfOneThatDoesNotReturn(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func(){"panic": func() { panic("mine") }, "goexit": runtime.Goexit} {
+		b := newBusy(t, testEngine(t))
+		b.later(1, func() {
+			defer func() { _ = recover() }()
+			_ = b.Update(context.Background(), func(kv.Tx) error { fail(); return nil })
+		})
+		b.finish()
+		// A second round queues up again behind what the first left.
+		b = newBusy(t, b.Engine)
+		b.later(1, func() {
+			if err := b.Update(context.Background(), putKey(name)); err != nil {
+				t.Error(err)
+			}
+		})
+		b.finish()
+		if got := found(t, b.Engine); got != name {
+			t.Errorf("found %q, want %q", got, name)
+		}
+	}
+}
+
 func culprit() error { panic("mine") }
 
 func TestUpdateThatWritesNothingCommitsNothing(t *testing.T) {
