@@ -178,6 +178,9 @@ func (r Recording) entries() []kv.Key {
 	for _, scope := range r.scopes() {
 		keys = append(keys, at.append(recordingList.String(scope).String(string(r.State))))
 	}
+	if r.Moving != "" {
+		keys = append(keys, recordingMoving.String(r.ID))
+	}
 	for key, value := range r.Metadata() {
 		keys = append(keys, at.append(recordingByMeta.String(key).String(indexedValue(value))))
 	}

@@ -66,6 +66,23 @@ func (tx *Tx) Recordings(f RecordingFilter, after *Position) iter.Seq2[Recording
 	}
 }
 
+// MovingRecordings lists the IDs of the recordings whose files are on their way.
+func (tx *Tx) MovingRecordings() iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for item, err := range tx.kv.Scan(recordingMoving, nil) {
+			var id string
+			if err == nil {
+				if id, err = kv.ParseKey(item.Key[len(recordingMoving):]).String(); err != nil {
+					err = fmt.Errorf("decode an entry of the index of moving recordings: %w", err)
+				}
+			}
+			if !yield(id, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // CountRecordings returns how many recordings the filter chooses. Without
 // conditions on IDs, meetings and metadata it is kept and not counted.
 func (tx *Tx) CountRecordings(f RecordingFilter) (int64, error) {

@@ -23,6 +23,7 @@ var (
 	recordingList      = kv.NewKey("recording.list")    // scope, state, position: empty
 	recordingByMeeting = kv.NewKey("recording.meeting") // meeting ID, position: empty
 	recordingByMeta    = kv.NewKey("recording.meta")    // metadata key, value, position: empty
+	recordingMoving    = kv.NewKey("recording.moving")  // record ID: empty
 	recordingCount     = kv.NewKey("recording.count")   // scope, state: number
 
 	readyTable    = kv.NewKey("ready")        // tenant, meeting ID
