@@ -53,7 +53,7 @@ func openCore(ctx context.Context, l *config.Loaded, log *slog.Logger, hooks bal
 	limits := bbb.ClientConfig{
 		ConnectTimeout:  l.Config.Balancer.ConnectTimeout,
 		ResponseTimeout: l.Config.Balancer.ResponseTimeout,
-		UserAgent:       "scalelite/" + versionText(),
+		UserAgent:       "scalelite/" + build().Version,
 	}
 	c.client = bbb.NewClient(bbb.NewTransport(limits), limits)
 	c.pool, err = balancer.New(ctx, balancer.Options{
@@ -125,7 +125,7 @@ func openLocal(ctx context.Context, l *config.Loaded) (admin.Service, func() err
 	}
 	local := admin.NewLocal(admin.LocalOptions{
 		Pool: c.pool, Store: c.store,
-		Info:              admin.Info{Version: versionText(), Host: l.Config.Web.Host, Listen: l.Config.Web.Listen},
+		Info:              admin.Info{Version: build().Version, Host: l.Config.Web.Host, Listen: l.Config.Web.Listen},
 		ConfiguredSecrets: l.Config.Web.Secrets,
 	})
 	return local, c.close, nil

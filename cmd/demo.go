@@ -77,6 +77,9 @@ func (a *app) demo(ctx context.Context, listen string, classes bool) (err error)
 		return err
 	}
 
+	for i, d := range demoServers {
+		fmt.Fprintf(a.stdout, "%s is %s\n", d.name, strings.TrimPrefix(servers[i].URL(), "http://"))
+	}
 	front := demoFrontEnd{base: "http://" + s.addr.String() + "/bigbluebutton/api", secret: s.core.secrets[0]}
 	a.printDemo(front, file)
 	school := newSchool(front, servers, log)

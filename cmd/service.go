@@ -25,6 +25,7 @@ type service struct {
 	loaded *config.Loaded
 	core   *core
 	web    *web.Server
+	admin  *admin.Local
 	addr   net.Addr // of the HTTP listener
 	stops  []stop
 	// failed gets the error of a part that ended by itself.
@@ -50,7 +51,7 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 			err = errors.Join(err, s.stop())
 		}
 	}()
-	metrics := web.NewMetrics(versionText())
+	metrics := web.NewMetrics(build().Version)
 	if s.core, err = openCore(ctx, l, log, metrics.Hooks()); err != nil {
 		return s, err
 	}
@@ -58,7 +59,7 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 	metrics.Watch(s.core.pool)
 
 	s.web = web.New(web.Options{
-		Config: l.Config.Web, Version: versionText(), Pool: s.core.pool, Secrets: s.core.secrets,
+		Config: l.Config.Web, Version: build().Version, Pool: s.core.pool, Secrets: s.core.secrets,
 		Health: s.core.store.Healthy, Metrics: metrics, Log: log.With("component", "web"),
 	})
 	ln, err := web.Listen(ctx, l.Config.Web.Listen)
@@ -71,7 +72,7 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 	}
 	s.run(ctx, "polls", func(ctx context.Context) error { s.core.pool.Run(ctx); return nil })
 	s.run(ctx, "http", func(ctx context.Context) error { return s.web.Serve(ctx, ln) })
-	log.Info("listening", "address", s.addr.String(), "version", versionText(), "database", l.Config.Store.Path)
+	log.Info("listening", "address", s.addr.String(), "version", build().Version, "database", l.Config.Store.Path)
 	return s, nil
 }
 
@@ -81,17 +82,17 @@ func (s *service) startAdmin(ctx context.Context, metrics *web.Metrics) error {
 	if err != nil {
 		return fmt.Errorf("web.admin_socket: %w", err)
 	}
-	local := admin.NewLocal(admin.LocalOptions{
+	s.admin = admin.NewLocal(admin.LocalOptions{
 		Pool: s.core.pool, Store: s.core.store,
 		Info: admin.Info{
-			Version: versionText(), Daemon: true, Started: time.Now().UTC().Format(time.RFC3339),
+			Version: build().Version, Daemon: true, Started: time.Now().UTC().Format(time.RFC3339),
 			Listen: s.addr.String(), Host: s.loaded.Config.Web.Host,
 		},
 		ConfiguredSecrets: s.loaded.Config.Web.Secrets,
 		OnSecrets:         s.web.SetSecrets,
 	})
-	handler := admin.NewHandler(local, admin.HandlerOptions{
-		Log: s.log.With("component", "admin"), Metrics: metrics.Handler(), Version: versionText(),
+	handler := admin.NewHandler(s.admin, admin.HandlerOptions{
+		Log: s.log.With("component", "admin"), Metrics: metrics.Handler(), Version: build().Version,
 	})
 	s.run(ctx, "admin socket", func(ctx context.Context) error { return admin.Serve(ctx, ln, handler) })
 	return nil
@@ -155,6 +156,7 @@ func (s *service) reload(ctx context.Context, level *slog.LevelVar) {
 	level.Set(logLevel(next.Config.Log.Level))
 	s.core.pool.Reconfigure(next.Config.Balancer)
 	s.web.Reconfigure(next.Config.Web, secrets)
+	s.admin.SetConfiguredSecrets(next.Config.Web.Secrets)
 	s.loaded = next
 	s.log.Info("configuration reloaded", "changed", strings.Join(changed, " "))
 	if len(waiting) > 0 {

@@ -62,6 +62,7 @@ func (s *Server) serve(call call) echo.HandlerFunc {
 			err = s.carryOut(c, call)
 		}
 		if err != nil {
+			drain(c.Request(), err)
 			outcome = s.fail(c, call.name, err)
 		} else if c.Get(refusedKey) != nil {
 			outcome = refused

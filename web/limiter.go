@@ -12,8 +12,7 @@ import (
 const maxLimited = 10_000
 
 // failureLimiter counts failed checksums per address. Whoever has more than the
-// limit is refused unseen until a minute's share has come back; loopback is
-// exempt.
+// limit is refused unseen until a minute's share has come back.
 type failureLimiter struct {
 	mu    sync.Mutex
 	seen  map[netip.Prefix]*rate.Limiter
@@ -57,7 +56,7 @@ func (l *failureLimiter) failed(addr string, perMinute int) {
 }
 
 // sweep drops addresses whose failures are forgiven, and if there are still too
-// many of them, any.
+// many of them, any: a tenth, so that not every further one costs a sweep.
 func (l *failureLimiter) sweep() {
 	now := time.Now()
 	if len(l.seen) < maxLimited && now.Sub(l.swept) < time.Minute {
@@ -69,25 +68,25 @@ func (l *failureLimiter) sweep() {
 			delete(l.seen, who)
 		}
 	}
+	if len(l.seen) < maxLimited {
+		return
+	}
 	for who := range l.seen {
-		if len(l.seen) < maxLimited {
+		if len(l.seen) <= maxLimited/10*9 {
 			break
 		}
 		delete(l.seen, who)
 	}
 }
 
-// origin returns what is counted for an address: IPv6 hands whole networks of
-// 64 bits to one customer.
+// origin returns what is counted for an address, if anything is: IPv6 hands
+// whole networks of 64 bits to one customer.
 func origin(addr string, perMinute int) (netip.Prefix, bool) {
 	ip, err := netip.ParseAddr(addr)
 	if err != nil || perMinute <= 0 {
 		return netip.Prefix{}, false
 	}
 	ip = ip.Unmap().WithZone("")
-	if ip.IsLoopback() {
-		return netip.Prefix{}, false
-	}
 	bits := 32
 	if ip.Is6() {
 		bits = 64

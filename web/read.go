@@ -46,7 +46,7 @@ func (s *Server) read(c echo.Context, call call) (r balancer.Request, done func(
 	if err != nil {
 		return r, done, err
 	}
-	if s.limiter.blocked(c.RealIP(), s.live.Load().ChecksumFailuresPerMinute) {
+	if s.limited(c) {
 		return r, done, errLimited
 	}
 	signed, err := s.verify(c, call, contentType, params)
@@ -89,8 +89,7 @@ func (s *Server) verify(c echo.Context, call call, contentType string, params ma
 	if r.Method != http.MethodPost || !form || hasParams(r.URL.RawQuery) {
 		signed, err := verifier.VerifyQuery(call.name, r.URL.RawQuery)
 		if err == nil && form {
-			// Read and dropped, lest a client that still writes sees its connection reset.
-			_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxXML))
+			drain(r, nil)
 		}
 		return signed, err
 	}
@@ -134,10 +133,11 @@ func readFields(r *multipart.Reader) (fields bbb.Params, repeated []string, err 
 		if err != nil {
 			return fields, nil, err
 		}
-		if _, ok := fields.Lookup(name); ok {
+		before := fields.Len()
+		fields.Set(name, string(value))
+		if fields.Len() == before { // the names are compared as they are cleaned
 			repeated = append(repeated, name)
 		}
-		fields.Set(name, string(value))
 	}
 }
 
@@ -157,6 +157,18 @@ func (s *Server) readXML(c echo.Context) (*bbb.Body, func(), error) {
 	}
 	body := &bbb.Body{ContentType: r.Header.Get("Content-Type"), Length: spooled.size, Open: spooled.open}
 	return body, spooled.close, nil
+}
+
+// drain reads what a client still sends of a body that nobody wants: many send
+// all of it before they look at the answer, and would see their connection
+// reset. One that waits to be asked for its body is not asked, and the time for
+// reading a request holds here as well.
+func drain(r *http.Request, err error) {
+	_, begun := errors.AsType[*http.MaxBytesError](err)
+	if waits := r.Header.Get("Expect") != ""; waits && !begun || errors.Is(err, errTooManyFailures) {
+		return
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxXML))
 }
 
 func tooLarge(err error, answer *bbb.Error) error {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"path"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,9 +22,13 @@ const (
 // refusedKey marks a context whose answer is a server's refusal.
 const refusedKey = "refused"
 
-// errLimited refuses a request unseen: its address had too many failed
-// checksums. The answer is that of a wrong checksum.
-var errLimited = bbb.ErrChecksum.With(errors.New("too many failed checksums from this address"))
+// errTooManyFailures is why a request was refused unseen; errLimited is the
+// answer to it, that of a wrong checksum. By its words alone that answer could
+// not be told from one.
+var (
+	errTooManyFailures = errors.New("too many failed checksums from this address")
+	errLimited         = bbb.ErrChecksum.With(errTooManyFailures)
+)
 
 // fail answers a call that went wrong, with one line in the log, and returns
 // the outcome for the metrics.
@@ -44,21 +50,52 @@ func (s *Server) fail(c echo.Context, call string, err error) string {
 	return outcome
 }
 
+// suspect returns the address that failed checksums count against, "" if none:
+// this machine is exempt, but not what a proxy passes on as from this machine,
+// for anybody may have claimed that.
+func (s *Server) suspect(c echo.Context) string {
+	addr := c.RealIP()
+	forwarded := c.Request().Header.Get(echo.HeaderXForwardedFor) != "" && s.fromProxy(c)
+	if ip, err := netip.ParseAddr(addr); err == nil && ip.Unmap().IsLoopback() && !forwarded {
+		return ""
+	}
+	return addr
+}
+
+// limited reports whether a request is to be refused unseen.
+func (s *Server) limited(c echo.Context) bool {
+	return s.limiter.blocked(s.suspect(c), s.live.Load().ChecksumFailuresPerMinute)
+}
+
+// unlessLimited is limited for the calls of the management API.
+func (s *Server) unlessLimited(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if s.limited(c) {
+			return s.refuseChecksum(c, path.Base(c.Path()), errLimited)
+		}
+		return next(c)
+	}
+}
+
 // refuseChecksum answers a request whose checksum is not good and counts it
 // against its address.
 func (s *Server) refuseChecksum(c echo.Context, call string, err error) error {
-	if errors.Is(err, errLimited) {
+	if errors.Is(err, errTooManyFailures) {
 		if s.metrics != nil {
 			s.metrics.RateLimited()
 		}
 	} else {
-		s.limiter.failed(c.RealIP(), s.live.Load().ChecksumFailuresPerMinute)
+		s.limiter.failed(s.suspect(c), s.live.Load().ChecksumFailuresPerMinute)
 		if s.metrics != nil {
 			s.metrics.ChecksumFailure()
 		}
 	}
+	cause := bbb.Reason(err)
+	if cause == "" {
+		cause = errTooManyFailures.Error()
+	}
 	// The words of this line are what the fail2ban filter looks for.
-	s.log.Warn("checksum refused", "addr", c.RealIP(), "call", call, "cause", bbb.Reason(err))
+	s.log.Warn("checksum refused", "addr", c.RealIP(), "call", call, "cause", cause)
 	s.answer(c, call, bbb.ErrChecksum)
 	return nil
 }

@@ -27,7 +27,7 @@ func (s *Server) routes() {
 	e.HTTPErrorHandler = s.onError
 	e.IPExtractor = s.ipExtractor()
 	e.Pre(singleSlashes)
-	e.Use(s.recovered, s.hostChecked)
+	e.Use(s.recovered, s.hostChecked, noOptions)
 
 	for _, path := range []string{"/bigbluebutton", "/bigbluebutton/", apiPath, apiPath + "/"} {
 		e.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, path, s.index)
@@ -40,7 +40,7 @@ func (s *Server) routes() {
 		verify: func() bbb.Verifier { return s.live.Load().management },
 		refuse: s.refuseChecksum,
 	}
-	m.register(e.Group(managementPath))
+	m.register(e.Group(managementPath, s.unlessLimited))
 
 	for _, path := range []string{"/", "/health_check"} {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, s.health)
@@ -88,6 +88,17 @@ func (s *Server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
 			s.log.Error("handler panicked", "path", c.Path(), "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			err = errPanic
 		}()
+		return next(c)
+	}
+}
+
+// noOptions keeps Echo from answering OPTIONS itself, with an empty 204: to a
+// front-end it is a method like others that no call has.
+func noOptions(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().Method == http.MethodOptions {
+			return echo.ErrMethodNotAllowed
+		}
 		return next(c)
 	}
 }
@@ -144,6 +155,7 @@ func (s *Server) onError(err error, c echo.Context) {
 	if h := (*echo.HTTPError)(nil); errors.As(err, &h) {
 		status = h.Code
 	}
+	c.Response().Header().Set("Cache-Control", "no-cache")
 	answer := bbb.ErrInternal
 	switch status {
 	case http.StatusForbidden:

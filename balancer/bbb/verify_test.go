@@ -310,8 +310,9 @@ func FuzzCut(f *testing.F) {
 	f.Fuzz(func(t *testing.T, before, behind string) {
 		raw := before + pair + behind
 		u := cut(raw)
-		if u.count != 1 || strings.Count(raw, pair) != 1 || u.checksum != strings.TrimPrefix(pair, "checksum=") {
-			return // others checksums in it, or ours is part of another parameter
+		apart := (before == "" || strings.HasSuffix(before, "&")) && (behind == "" || strings.HasPrefix(behind, "&"))
+		if u.count != 1 || strings.Count(raw, pair) != 1 || !apart {
+			return // other checksums in it, or ours is part of another parameter
 		}
 		want := strings.Replace(raw, "&"+pair, "", 1)
 		want = strings.Replace(want, pair+"&", "", 1)

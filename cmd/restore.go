@@ -1,0 +1,194 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"scalelite/cmd/config"
+	"scalelite/web/admin"
+)
+
+func newRestoreCommand(a *app) *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Put a backup in the place of the database",
+		Long: `Replaces the database by FILE, which 'scalelite backup' wrote; - is standard
+input. The service must not run. FILE is looked through first, and the database
+that was there is kept beside the new one as NAME.before-restore-TIME.`,
+		Example: `  systemctl stop scalelite
+  scalelite restore /var/backups/scalelite.db
+  systemctl start scalelite`,
+		GroupID: groupSetup,
+		Args:    exactArgs(1, "the name of a backup, or - for standard input"),
+		RunE: func(c *cobra.Command, args []string) error {
+			l, err := a.config()
+			if err != nil {
+				return err
+			}
+			if args[0] == "-" && !yes {
+				return usage("a restore from standard input needs --yes: nobody can be asked")
+			}
+			return a.restore(c.Context(), l, args[0], yes)
+		},
+	}
+	yesFlag(c, &yes)
+	return c
+}
+
+// restore checks and copies first, and touches the database last, with one
+// rename.
+func (a *app) restore(ctx context.Context, l *config.Loaded, from string, yes bool) error {
+	path := l.Config.Store.Path
+	if err := a.refuseDaemon(ctx, l); err != nil {
+		return err
+	}
+	unlock, exists, err := lockFile(path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return err
+	}
+	copied, err := a.copyVerified(ctx, from, path)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(copied) // gone already if all went well
+	if exists {
+		if err := a.confirm(ctx, yes, fmt.Sprintf("The database %s will be replaced; it is kept beside it.", path)); err != nil {
+			return err
+		}
+	}
+	former, err := a.replace(copied, path, exists)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "%s is restored.\n", path)
+	if former != "" {
+		fmt.Fprintf(a.stdout, "The former database is %s.\n", former)
+	}
+	return nil
+}
+
+// refuseDaemon is an error while the service runs.
+func (a *app) refuseDaemon(ctx context.Context, l *config.Loaded) error {
+	_, err := a.dial(l.Config.Web.AdminSocket).Info(ctx)
+	switch {
+	case err == nil:
+		return errors.New("the service runs; stop it first: systemctl stop scalelite")
+	case errors.Is(err, admin.ErrNoDaemon):
+		return nil
+	}
+	return fmt.Errorf("admin socket %s: %w", l.Config.Web.AdminSocket, err)
+}
+
+// lockFile takes the lock that every process with the database open holds. A
+// database that is not there needs none.
+func lockFile(path string) (unlock func(), exists bool, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return func() {}, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = &exitError{code: exitTempFail, err: fmt.Errorf("the database %s is in use by another process; stop the service first: systemctl stop scalelite", path)}
+		}
+		return nil, false, err
+	}
+	return func() { _ = f.Close() }, true, nil
+}
+
+// copyVerified copies the backup beside path and looks through the copy: what
+// was looked at is what is put in place.
+func (a *app) copyVerified(ctx context.Context, from, path string) (name string, err error) {
+	in, shown := a.stdin, "standard input"
+	if from != "-" {
+		f, err := os.Open(from)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		in, shown = f, from
+	}
+	out, err := newBeside(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(out.Name())
+		}
+	}()
+	if err := fill(out, func(w io.Writer) error {
+		_, err := io.Copy(w, in)
+		return err
+	}); err != nil {
+		return "", fmt.Errorf("copy %s: %w", shown, err)
+	}
+	if err := a.verify(ctx, out.Name()); err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		reason := strings.ReplaceAll(err.Error(), out.Name(), "the copy")
+		return "", fmt.Errorf("%s cannot be restored: %s", shown, reason)
+	}
+	return out.Name(), nil
+}
+
+// replace puts the file at copied in the place of the database, and keeps that
+// under the name it returns. There is a database at path at every moment.
+func (a *app) replace(copied, path string, exists bool) (former string, err error) {
+	if err := inherit(copied, path, exists); err != nil {
+		return "", err
+	}
+	if exists {
+		former = path + ".before-restore-" + a.now().UTC().Format("20060102T150405Z")
+		err := os.Link(path, former)
+		if errors.Is(err, fs.ErrExist) {
+			return "", err
+		}
+		if err != nil { // a file system without hard links
+			if err := os.Rename(path, former); err != nil {
+				return "", err
+			}
+		}
+	}
+	return former, place(copied, path, true)
+}
+
+// inherit gives the new file the owner and mode of the database it replaces,
+// or else of its directory's owner: the service must be able to open it.
+func inherit(copied, path string, exists bool) error {
+	if !exists {
+		if err := os.Chmod(copied, 0o640); err != nil {
+			return err
+		}
+		return likeDirectory(copied)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(copied, info.Mode().Perm()); err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
+		return os.Chown(copied, int(st.Uid), int(st.Gid))
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"scalelite/balancer"
+	"scalelite/balancer/bbb"
+	"scalelite/balancer/bbbtest"
+	"scalelite/store"
+	"scalelite/store/kv"
+	"scalelite/store/kv/boltkv"
+)
+
+// testSecret is what the front-end of the tests signs with.
+const testSecret = bbb.Secret("a-secret-for-tests")
+
+// system is the whole HTTP side on a real store and simulated servers.
+type system struct {
+	t       testing.TB
+	store   *store.Store
+	pool    *balancer.Balancer
+	web     *Server
+	servers []*bbbtest.Server
+	base    string // of the BBB API
+	url     string // of everything
+	client  *http.Client
+}
+
+// settings of newSystem.
+type settings struct {
+	servers  int
+	web      func(*Config)
+	balancer func(*balancer.Config)
+	log      io.Writer
+	handler  func(io.Writer) slog.Handler // of the log; nil: text
+	engine   func(kv.Engine) kv.Engine    // wraps the database's
+	health   func(context.Context) error  // nil: the store's
+	noSync   bool
+}
+
+// newSystem starts a listener with simulated servers that are enabled and were
+// polled.
+func newSystem(t testing.TB, o settings) *system {
+	t.Helper()
+	ctx := context.Background()
+	engine, err := boltkv.Open(ctx, filepath.Join(t.TempDir(), "scalelite.db"), boltkv.Options{NoSync: o.noSync})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &system{t: t}
+	var below kv.Engine = engine
+	if o.engine != nil {
+		below = o.engine(engine)
+	}
+	if s.store, err = store.New(ctx, below, store.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	config := balancer.DefaultConfig()
+	config.ConnectTimeout, config.ResponseTimeout, config.PollTimeout = 2*time.Second, 2*time.Second, 2*time.Second
+	if o.balancer != nil {
+		o.balancer(&config)
+	}
+	limits := bbb.ClientConfig{ConnectTimeout: config.ConnectTimeout, ResponseTimeout: config.ResponseTimeout}
+	var out io.Writer = io.Discard
+	if o.log != nil {
+		out = o.log
+	}
+	handler := func(w io.Writer) slog.Handler {
+		return slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})
+	}
+	if o.handler != nil {
+		handler = o.handler
+	}
+	log := slog.New(handler(out))
+	metrics := NewMetrics("test")
+	s.pool, err = balancer.New(ctx, balancer.Options{
+		Store: s.store, Client: bbb.NewClient(bbb.NewTransport(limits), limits),
+		Config: config, Algorithm: bbb.SHA256, Log: log.With("component", "balancer"), Hooks: metrics.Hooks(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.pool.Close()
+		if err := s.store.Check(ctx); err != nil {
+			t.Errorf("the store is not consistent: %v", err)
+		}
+		if err := s.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	metrics.Watch(s.pool)
+	webConfig := DefaultConfig()
+	if o.web != nil {
+		o.web(&webConfig)
+	}
+	health := o.health
+	if health == nil {
+		health = s.store.Healthy
+	}
+	s.web = New(Options{
+		Config: webConfig, Version: "test", Pool: s.pool, Secrets: []bbb.Secret{testSecret},
+		Health: health, Metrics: metrics, Log: log.With("component", "web"),
+	})
+	s.listen()
+	s.addServers(o.servers)
+	return s
+}
+
+func (s *system) listen() {
+	s.t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.web.Serve(ctx, ln) }()
+	s.url = "http://" + ln.Addr().String()
+	s.base = s.url + apiPath
+	s.client = &http.Client{
+		Timeout:       30 * time.Second,
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 256},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	s.t.Cleanup(func() {
+		s.client.CloseIdleConnections()
+		cancel()
+		if err := <-served; err != nil {
+			s.t.Errorf("serve: %v", err)
+		}
+	})
+}
+
+// addServers starts n simulated servers and takes them into the pool as bbb1,
+// bbb2 and so on.
+func (s *system) addServers(n int) {
+	s.t.Helper()
+	for i := range n {
+		name := fmt.Sprintf("bbb%d", i+1)
+		s.enlist(name, bbbtest.Start(s.t, bbbtest.Options{Name: name}))
+	}
+	s.poll()
+}
+
+// startServer starts one simulated server with options and takes it into the
+// pool.
+func (s *system) startServer(id string, o bbbtest.Options) *bbbtest.Server {
+	s.t.Helper()
+	server := bbbtest.Start(s.t, o)
+	s.enlist(id, server)
+	s.poll()
+	return server
+}
+
+func (s *system) enlist(id string, server *bbbtest.Server) {
+	s.t.Helper()
+	s.servers = append(s.servers, server)
+	_, err := s.pool.AddServer(context.Background(), balancer.NewServer{
+		ID: id, URL: server.URL(), Secret: bbb.Secret(server.Secret()), Enable: true,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// addBackend takes a server into the pool that answers as handler does; what
+// polls ask is answered for it unless it is among the calls.
+func (s *system) addBackend(id string, calls map[string]http.HandlerFunc) {
+	s.t.Helper()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		call := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, apiPath), "/")
+		if handler, ok := calls[call]; ok {
+			handler(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/xml")
+		_, _ = io.WriteString(w, "<response><returncode>SUCCESS</returncode><version>2.0</version><meetings/></response>")
+	}))
+	s.t.Cleanup(backend.Close)
+	_, err := s.pool.AddServer(context.Background(), balancer.NewServer{
+		ID: id, URL: backend.URL + apiPath, Secret: "secret-of-the-backend", Enable: true,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.poll()
+}
+
+// create creates a meeting and fails the test if that is refused.
+func (s *system) create(id string, pairs ...string) {
+	s.t.Helper()
+	a := s.get("create", append([]string{"meetingID", id, "name", "Algebra", "attendeePW", "apw", "moderatorPW", "mpw"}, pairs...)...)
+	if !a.OK {
+		s.t.Fatalf("create %s: %s", id, a.body)
+	}
+}
+
+// asked returns the latest request of a call that a simulated server saw.
+func (s *system) asked(server int, call string) bbbtest.Request {
+	s.t.Helper()
+	requests := s.servers[server].Requests()
+	for i := len(requests) - 1; i >= 0; i-- {
+		if requests[i].Call == call {
+			return requests[i]
+		}
+	}
+	s.t.Fatalf("server %d was never asked for %s", server, call)
+	return bbbtest.Request{}
+}
+
+func (s *system) poll() {
+	s.t.Helper()
+	if _, err := s.pool.Poll(context.Background()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// link returns the signed URL of a call; pairs are names and values in turn.
+func (s *system) link(call string, pairs ...string) string {
+	return s.base + "/" + call + "?" + bbb.Sign(bbb.SHA256, call, params(pairs...).Encode(), testSecret)
+}
+
+func params(pairs ...string) bbb.Params {
+	var p bbb.Params
+	for i := 0; i+1 < len(pairs); i += 2 {
+		p.Set(pairs[i], pairs[i+1])
+	}
+	return p
+}
