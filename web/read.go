@@ -119,7 +119,7 @@ func hasParams(rawQuery string) bool {
 func readFields(r *multipart.Reader) (fields bbb.Params, repeated []string, err error) {
 	for {
 		part, err := r.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // wrapped, it is the end of a form that was cut
 			return fields, repeated, nil
 		}
 		if err != nil {
