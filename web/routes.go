@@ -57,7 +57,24 @@ func (s *Server) ipExtractor() echo.IPExtractor {
 	for _, network := range s.trusted {
 		options = append(options, echo.TrustIPRange(network))
 	}
-	return echo.ExtractIPFromXFFHeader(options...)
+	extract := echo.ExtractIPFromXFFHeader(options...)
+	return func(r *http.Request) string {
+		if overSocket(r) {
+			local := *r
+			local.RemoteAddr = localPeer
+			r = &local
+		}
+		return extract(r)
+	}
+}
+
+// localPeer stands for those who come over a unix socket, which have no address
+// and can only be of this machine.
+const localPeer = "127.0.0.1:0"
+
+func overSocket(r *http.Request) bool {
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return local != nil && local.Network() == "unix"
 }
 
 // singleSlashes makes doubled slashes in the path count as one.
@@ -132,7 +149,11 @@ func (s *Server) host(c echo.Context) string {
 
 // fromProxy reports whether the peer is one whose X-Forwarded-* headers count.
 func (s *Server) fromProxy(c echo.Context) bool {
-	peer, _, err := net.SplitHostPort(c.Request().RemoteAddr)
+	addr := c.Request().RemoteAddr
+	if overSocket(c.Request()) {
+		addr = localPeer
+	}
+	peer, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false
 	}
