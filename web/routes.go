@@ -127,7 +127,7 @@ var errPanic = errors.New("internal error")
 func (s *Server) hostChecked(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		want := s.live.Load().Host
-		if want == "" || c.Path() == "/health_check" || strings.EqualFold(s.host(c), want) {
+		if want == "" || c.Path() == "/health_check" || strings.EqualFold(s.host(c), strings.TrimSuffix(want, ".")) {
 			return next(c)
 		}
 		s.log.Warn("request for another host refused", "addr", c.RealIP(), "host", s.host(c))
