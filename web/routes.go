@@ -17,6 +17,7 @@ const (
 	apiPath        = "/bigbluebutton/api"
 	managementPath = "/scalelite/api"
 	xmlType        = "application/xml; charset=utf-8"
+	jsonType       = "application/json; charset=utf-8"
 )
 
 // routes is the whole tree. What no route takes is answered as BBB answers a
@@ -122,6 +123,8 @@ func noOptions(next echo.HandlerFunc) echo.HandlerFunc {
 
 var errPanic = errors.New("internal error")
 
+const otherHost = "This host name is not served here."
+
 // hostChecked refuses requests for another host than web.host. Probes ask the
 // health check by address.
 func (s *Server) hostChecked(next echo.HandlerFunc) echo.HandlerFunc {
@@ -130,8 +133,8 @@ func (s *Server) hostChecked(next echo.HandlerFunc) echo.HandlerFunc {
 		if want == "" || c.Path() == "/health_check" || strings.EqualFold(s.host(c), strings.TrimSuffix(want, ".")) {
 			return next(c)
 		}
-		s.log.Warn("request for another host refused", "addr", c.RealIP(), "host", s.host(c))
-		return echo.NewHTTPError(http.StatusForbidden, "This host name is not served here.")
+		s.log.Warn("request for another host refused", "addr", c.RealIP(), "host", clip(s.host(c)))
+		return echo.NewHTTPError(http.StatusForbidden, otherHost)
 	}
 }
 
@@ -177,17 +180,21 @@ func (s *Server) onError(err error, c echo.Context) {
 		status = h.Code
 	}
 	c.Response().Header().Set("Cache-Control", "no-cache")
-	answer := bbb.ErrInternal
+	managed, answer := strings.HasPrefix(c.Path(), managementPath+"/"), bbb.ErrInternal
 	switch status {
 	case http.StatusForbidden:
-		_ = c.Blob(status, xmlType, (&bbb.Error{Key: "forbidden", Message: "This host name is not served here."}).XML())
+		if managed {
+			_ = c.Blob(status, jsonType, []byte(`{"error":"`+otherHost+`"}`))
+			return
+		}
+		_ = c.Blob(status, xmlType, (&bbb.Error{Key: "forbidden", Message: otherHost}).XML())
 		return
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		answer = bbb.ErrUnsupportedRequest
 	default:
 		s.log.Error("request failed", "addr", c.RealIP(), "path", c.Path(), "cause", err)
-		if strings.HasPrefix(c.Path(), managementPath+"/") {
-			_ = c.Blob(status, "application/json", []byte(`{"error":"Internal error"}`))
+		if managed {
+			_ = c.Blob(status, jsonType, []byte(`{"error":"Internal error"}`))
 			return
 		}
 	}
