@@ -71,6 +71,30 @@ func TestPollEndsReservation(t *testing.T) {
 	}
 }
 
+// TestPollOfNewMeeting: what a poll finds of a meeting holds at once, however new
+// it is, but the next one may still miss it.
+func TestPollOfNewMeeting(t *testing.T) {
+	t.Parallel()
+	p := newTestPool(store.Server{ID: "a"})
+	k := meetingKey(0)
+	placeSome(t, p, 0, 1)
+	created := map[store.MeetingKey]time.Time{k: poolNow}
+	poll := func(after time.Duration, found ...bbb.Meeting) {
+		p.Polling("a")
+		p.Polled("a", poolNow.Add(after), found, created, poolNow.Add(after))
+	}
+	poll(20*time.Second, bbb.Meeting{MeetingID: k.ID, Participants: 40})
+	wantLoad(t, p, "a", 40)
+	if !p.Creating("a", k, poolNow.Add(20*time.Second)) {
+		t.Error("a poll has found the meeting: its create, not yet answered, is forgotten")
+	}
+	p.Settle("a", k, poolNow.Add(30*time.Second))
+	poll(59 * time.Second)
+	wantLoad(t, p, "a", 40)
+	poll(60 * time.Second)
+	wantLoad(t, p, "a", 0)
+}
+
 func TestCreatingUnknown(t *testing.T) {
 	t.Parallel()
 	p := newTestPool(store.Server{ID: "a"})
@@ -221,6 +245,39 @@ func TestRestore(t *testing.T) {
 	p.Polling("a")
 	p.Polled("a", poolNow.Add(2*time.Minute), []bbb.Meeting{{MeetingID: meetingKey(0).ID, Participants: 4}}, nil, poolNow.Add(2*time.Minute))
 	wantLoad(t, p, "a", 2*(4+15)) // the one whose create was not answered stays
+}
+
+// TestRestoreNew: what was placed just before a restart is not over because the
+// first poll does not find it; a minute later it is.
+func TestRestoreNew(t *testing.T) {
+	t.Parallel()
+	p := NewPool(DefaultConfig().loadRule(), false)
+	k := meetingKey(0)
+	p.Restore(store.Server{ID: "a", State: store.Enabled, LoadMultiplier: 1},
+		store.Status{Online: true, Polled: poolNow.Add(-time.Minute)},
+		[]store.Meeting{{MeetingKey: k, Created: poolNow.Add(-10 * time.Second)}}, poolNow)
+	p.Polling("a")
+	p.Polled("a", poolNow, nil, nil, poolNow)
+	wantLoad(t, p, "a", 15)
+	if p.Creating("a", k, poolNow) {
+		t.Error("a create of the former process still counts as unanswered")
+	}
+	p.Polling("a")
+	p.Polled("a", poolNow.Add(time.Minute), nil, nil, poolNow.Add(time.Minute))
+	wantLoad(t, p, "a", 0)
+}
+
+// TestRestoreTurnClock: servers take turns even if the clock was set back.
+func TestRestoreTurnClock(t *testing.T) {
+	t.Parallel()
+	p := newTestPool(store.Server{ID: "a"})
+	p.Restore(store.Server{ID: "b", State: store.Enabled, LoadMultiplier: 1}, store.Status{Online: true, Polled: poolNow.Add(2 * time.Hour)},
+		[]store.Meeting{{MeetingKey: meetingKey(9), Created: poolNow.Add(time.Hour)}}, poolNow)
+	placed := placeSome(t, p, 0, 1)
+	p.Drop(placed[0], meetingKey(0))
+	if placed = append(placed, placeSome(t, p, 1, 2)...); !slices.Equal(placed, []string{"a", "b"}) {
+		t.Errorf("placed on %v, want a, b", placed)
+	}
 }
 
 func TestRestoreTurn(t *testing.T) {

@@ -46,7 +46,7 @@ func New(ctx context.Context, engine kv.Engine, o Options) (*Store, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	if err := s.migrate(ctx, o.BeforeMigration); err != nil {
+	if err := s.migrate(ctx, migrations(), o.BeforeMigration); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -119,7 +120,7 @@ func hasParams(rawQuery string) bool {
 func readFields(r *multipart.Reader) (fields bbb.Params, repeated []string, err error) {
 	for {
 		part, err := r.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // wrapped, it is the end of a form that was cut
 			return fields, repeated, nil
 		}
 		if err != nil {
@@ -171,11 +172,13 @@ func drain(r *http.Request, err error) {
 	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxXML))
 }
 
+// tooLarge is the answer to a body that could not be read: answer, if it is too
+// large; an internal error, if it could not be kept.
 func tooLarge(err error, answer *bbb.Error) error {
 	if e := (*http.MaxBytesError)(nil); errors.As(err, &e) {
 		return answer.With(err)
 	}
-	if errors.Is(err, context.Canceled) {
+	if _, ours := errors.AsType[*fs.PathError](err); ours || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return errBody.With(err)
