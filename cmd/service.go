@@ -60,6 +60,7 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 
 	s.web = web.New(web.Options{
 		Config: l.Config.Web, Version: build().Version, Pool: s.core.pool, Secrets: s.core.secrets,
+		Store: s.core.store, Recordings: l.Config.Recordings,
 		Health: s.core.store.Healthy, Metrics: metrics, Log: log.With("component", "web"),
 	})
 	ln, err := web.Listen(ctx, l.Config.Web.Listen)
@@ -131,7 +132,9 @@ func (s *service) stop() error {
 // settled are the keys that are read at start only.
 var settled = []string{
 	"log.format", "store.path", "web.listen", "web.admin_socket", "web.trusted_proxies",
-	"web.metrics", "web.metrics_token", "balancer.connect_timeout", "balancer.response_timeout",
+	"web.metrics", "web.metrics_token", "recordings.enabled", "recordings.spool_dir", "recordings.work_dir",
+	"recordings.published_dir", "recordings.unpublished_dir", "recordings.failed_dir", "recordings.formats",
+	"recordings.rescan", "balancer.connect_timeout", "balancer.response_timeout",
 }
 
 // reload reads the configuration again and takes over what may change while
@@ -155,7 +158,7 @@ func (s *service) reload(ctx context.Context, level *slog.LevelVar) {
 	}
 	level.Set(logLevel(next.Config.Log.Level))
 	s.core.pool.Reconfigure(next.Config.Balancer)
-	s.web.Reconfigure(next.Config.Web, secrets)
+	s.web.Reconfigure(next.Config.Web, next.Config.Recordings, secrets)
 	s.admin.SetConfiguredSecrets(next.Config.Web.Secrets)
 	s.loaded = next
 	s.log.Info("configuration reloaded", "changed", strings.Join(changed, " "))

@@ -175,7 +175,7 @@ func TestJoinPage(t *testing.T) {
 				if a.status != http.StatusOK || a.header.Get("Content-Type") != "text/html; charset=UTF-8" {
 					t.Fatalf("%s: %d %v", accept, a.status, a.header)
 				}
-				for _, want := range []string{"<h1>" + test.title + "</h1>", test.key, "<html lang=\"en\">", "Try again"} {
+				for _, want := range []string{"<h1>" + test.title + "</h1>", test.key, "<html lang=\"en\" dir=\"ltr\">", "Try again"} {
 					if !strings.Contains(a.body, want) {
 						t.Errorf("the page lacks %q: %s", want, a.body)
 					}
