@@ -73,6 +73,8 @@ type rig struct {
 	hooks balancer.Hooks
 	db    *storetest.File
 	sims  map[string]*bbbtest.Server
+
+	recordings bool // as Options.Recordings, from the next start
 }
 
 // newPool returns a rig with n servers, enabled and polled.
@@ -108,7 +110,7 @@ func (r *rig) start() {
 	b, err := balancer.New(r.t.Context(), balancer.Options{
 		Store: r.db.Store, Client: bbb.NewClient(transport, config), Config: r.cfg, Algorithm: bbb.SHA256,
 		Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Now: r.clock.Now, Hooks: r.hooks,
+		Now: r.clock.Now, Hooks: r.hooks, Recordings: r.recordings,
 	})
 	if err != nil {
 		r.t.Fatalf("start the balancer: %v", err)
