@@ -44,7 +44,7 @@ const journalSuffix = ".json"
 // stage is the directory of an import.
 type stage string
 
-func (s stage) files() string                  { return filepath.Join(string(s), "files") }
+func (s stage) files() string                   { return filepath.Join(string(s), "files") }
 func (s stage) unpacked(kind, id string) string { return filepath.Join(string(s), "files", kind, id) }
 func (s stage) old(kind, id string) string      { return filepath.Join(string(s), "old", kind, id) }
 func (s stage) journal(id string) string        { return filepath.Join(string(s), id+journalSuffix) }

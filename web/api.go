@@ -17,8 +17,9 @@ import (
 type call struct {
 	name string
 	// getOnly and postOnly restrict the methods; xml: the body may be, or for
-	// postOnly must be, XML.
-	getOnly, postOnly, xml bool
+	// postOnly must be, XML. file: the parameters are in the query, and the body
+	// has a file that the call itself reads.
+	getOnly, postOnly, xml, file bool
 	// off answers instead of everything else while it is not nil.
 	off    func() []byte
 	handle func(c echo.Context, r balancer.Request) error
