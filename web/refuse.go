@@ -106,7 +106,7 @@ func (s *Server) observe(c echo.Context, call, outcome string, err error, level 
 	if len(level) > 0 {
 		at = level[0]
 	}
-	s.log.Log(c.Request().Context(), at, "call "+outcome, "addr", c.RealIP(), "call", call, "cause", err)
+	s.log.Log(c.Request().Context(), at, "call "+outcome, "addr", c.RealIP(), "call", call, "cause", clip(err.Error()))
 }
 
 // answer writes an error: XML, or for a person whose browser opened a join link
