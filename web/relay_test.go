@@ -148,6 +148,37 @@ func TestHostileXML(t *testing.T) {
 	}
 }
 
+// TestCallerLeaves: that is nobody's failure.
+func TestCallerLeaves(t *testing.T) {
+	t.Parallel()
+	log := &logBuffer{}
+	s := newSystem(t, settings{noSync: true, log: log})
+	arrived := make(chan struct{}, 1)
+	s.addBackend("odd", map[string]http.HandlerFunc{
+		"create": answers("text/xml", "<response><returncode>SUCCESS</returncode></response>"),
+		"getMeetingInfo": func(_ http.ResponseWriter, r *http.Request) {
+			arrived <- struct{}{}
+			<-r.Context().Done()
+		},
+	})
+	s.create("room")
+	conn := s.dial(t)
+	target := strings.TrimPrefix(s.link("getMeetingInfo", "meetingID", "room"), s.url)
+	if _, err := io.WriteString(conn, "GET "+target+" HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-arrived
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for !strings.Contains(log.String(), "call=getMeetingInfo") {
+		time.Sleep(time.Millisecond)
+	}
+	if strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
 // TestManyAtOnce: answers do not get mixed up.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()

@@ -191,6 +191,7 @@ func (s *Server) onError(err error, c echo.Context) {
 		return
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		answer = bbb.ErrUnsupportedRequest
+		s.observe(c, unknownCall(c), refused, answer)
 	default:
 		s.log.Error("request failed", "addr", c.RealIP(), "path", c.Path(), "cause", err)
 		if managed {
@@ -198,8 +199,15 @@ func (s *Server) onError(err error, c echo.Context) {
 			return
 		}
 	}
-	s.observe(c, "other", refused, err)
 	_ = c.Blob(http.StatusOK, xmlType, answer.XML())
+}
+
+// unknownCall is what the log calls a request that no route took.
+func unknownCall(c echo.Context) string {
+	if name, ok := strings.CutPrefix(c.Request().URL.Path, apiPath+"/"); ok {
+		return clip(name)
+	}
+	return "other"
 }
 
 func robots(c echo.Context) error {
