@@ -84,6 +84,9 @@ func (s *Server) SetSecrets(secrets []bbb.Secret) {
 	s.configure(s.live.Load().Config, secrets)
 }
 
+// Secrets returns those of the front-ends that count now.
+func (s *Server) Secrets() []bbb.Secret { return s.live.Load().frontends.Secrets }
+
 // Reconfigure takes over what may change while running; secrets are those of
 // the front-ends. The listener's address, trusted_proxies and the admin socket
 // stay as they are.
