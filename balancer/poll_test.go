@@ -286,6 +286,16 @@ func TestCordonedServerWithoutMeetingsBecomesDisabled(t *testing.T) {
 	}
 }
 
+func TestCordonedServerWithAMeetingThatWasNotKnownIsNotEmpty(t *testing.T) {
+	r := newPool(t, 1)
+	r.setState("s1", store.Cordoned)
+	r.makeOn("s1", "foreign")
+	r.poll()
+	if got := r.info("s1").State; got != store.Cordoned {
+		t.Errorf("it is %s", got)
+	}
+}
+
 // A cordoned server that does not answer is not empty.
 func TestCordonedServerThatFailsStaysCordoned(t *testing.T) {
 	r := newPool(t, 2)
@@ -359,6 +369,7 @@ func TestLostDatabaseIsFoundAgainByOnePoll(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	fresh.clock.forward(time.Hour)
 	fresh.poll()
 	for id, m := range was {
 		got := fresh.record(id)
