@@ -406,6 +406,21 @@ func TestDeadServerLosesItsMeetingToAnother(t *testing.T) {
 	}
 }
 
+// A server may listen and be dead all the same.
+func TestOfflineServerIsNotAskedAgain(t *testing.T) {
+	r := newPool(t, 3)
+	server := r.create("lesson-1")
+	r.sims[server].Misbehave(bbbtest.Misbehaviour{Kind: bbbtest.ServerError})
+	r.poll()
+	r.poll()
+	if got := r.create("lesson-1"); got == server {
+		t.Errorf("created on %s", got)
+	}
+	if n := r.sims[server].Count("create"); n != 1 {
+		t.Errorf("the offline server was asked %d times", n-1)
+	}
+}
+
 func TestNextBestServerTakesAMeetingThatTheBestCannot(t *testing.T) {
 	var attempts []int
 	r := newPool(t, 0)
