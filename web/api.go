@@ -99,7 +99,7 @@ func (s *Server) relay(do func(context.Context, balancer.Request) (bbb.Reply, er
 		}
 		if !reply.OK {
 			c.Set(refusedKey, true)
-			s.log.Info("server refused a call", "addr", c.RealIP(), "call", r.Call, "cause", reply.MessageKey)
+			s.log.Info("server refused a call", "addr", c.RealIP(), "call", r.Call, "cause", clip(reply.MessageKey))
 		}
 		return c.Blob(http.StatusOK, xmlType, reply.Body)
 	}

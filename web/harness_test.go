@@ -123,9 +123,6 @@ func (s *system) listen() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- s.web.Serve(ctx, ln) }()
 	s.url = "http://" + ln.Addr().String()
 	s.base = s.url + apiPath
 	s.client = &http.Client{
@@ -133,6 +130,14 @@ func (s *system) listen() {
 		Transport:     &http.Transport{MaxIdleConnsPerHost: 256},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	s.serve(ln)
+}
+
+// serve answers on a listener until the test ends.
+func (s *system) serve(ln net.Listener) {
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.web.Serve(ctx, ln) }()
 	s.t.Cleanup(func() {
 		s.client.CloseIdleConnections()
 		cancel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -53,7 +54,7 @@ func (s *Server) read(c echo.Context, call call) (r balancer.Request, done func(
 	if err != nil {
 		return r, done, err
 	}
-	r = balancer.Request{Call: call.name, Params: signed.Params, SignedBy: signed.Secret.Fingerprint()}
+	r = balancer.Request{Call: call.name, Params: signed.Params, SignedBy: s.live.Load().fingerprints[signed.Secret]}
 	if isXML(contentType) && call.xml || call.postOnly {
 		r.Body, done, err = s.readXML(c)
 	}
@@ -119,7 +120,7 @@ func hasParams(rawQuery string) bool {
 func readFields(r *multipart.Reader) (fields bbb.Params, repeated []string, err error) {
 	for {
 		part, err := r.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // wrapped, it is the end of a form that was cut
 			return fields, repeated, nil
 		}
 		if err != nil {
@@ -171,11 +172,13 @@ func drain(r *http.Request, err error) {
 	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxXML))
 }
 
+// tooLarge is the answer to a body that could not be read: answer, if it is too
+// large; an internal error, if it could not be kept.
 func tooLarge(err error, answer *bbb.Error) error {
 	if e := (*http.MaxBytesError)(nil); errors.As(err, &e) {
 		return answer.With(err)
 	}
-	if errors.Is(err, context.Canceled) {
+	if _, ours := errors.AsType[*fs.PathError](err); ours || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return errBody.With(err)

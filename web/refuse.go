@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -42,11 +43,15 @@ func (s *Server) fail(c echo.Context, call string, err error) string {
 		answer = bbb.ErrInternal.With(err)
 	}
 	outcome, level := refused, slog.LevelInfo
-	if answer.Key == bbb.ErrInternal.Key {
+	// Of a caller who has left it is neither our fault nor a server's.
+	left := c.Response().Committed || errors.Is(err, context.Canceled)
+	if answer.Key == bbb.ErrInternal.Key && !left {
 		outcome, level = failed, slog.LevelError
 	}
 	s.observe(c, call, outcome, err, level)
-	s.answer(c, call, answer)
+	if !c.Response().Committed {
+		s.answer(c, call, answer)
+	}
 	return outcome
 }
 
@@ -106,7 +111,7 @@ func (s *Server) observe(c echo.Context, call, outcome string, err error, level 
 	if len(level) > 0 {
 		at = level[0]
 	}
-	s.log.Log(c.Request().Context(), at, "call "+outcome, "addr", c.RealIP(), "call", call, "cause", err)
+	s.log.Log(c.Request().Context(), at, "call "+outcome, "addr", c.RealIP(), "call", call, "cause", clip(err.Error()))
 }
 
 // answer writes an error: XML, or for a person whose browser opened a join link
