@@ -114,7 +114,10 @@ func (s *Server) join(c echo.Context, r balancer.Request) error {
 }
 
 func (s *Server) getMeetings(c echo.Context, _ balancer.Request) error {
-	reply := s.pool.GetMeetings(c.Request().Context(), func(m bbb.Meeting) bool { return m.TenantID == "" })
+	reply, err := s.pool.GetMeetings(c.Request().Context(), func(m bbb.Meeting) bool { return m.TenantID == "" })
+	if err != nil {
+		return err
+	}
 	return c.Blob(http.StatusOK, xmlType, reply.Body)
 }
 
