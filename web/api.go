@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
 	"net/http"
 	"time"
 
@@ -72,6 +73,35 @@ func (s *Server) serve(call call) echo.HandlerFunc {
 		}
 		return nil
 	}
+}
+
+// counted counts a route that is no call of the table in the metrics.
+func (s *Server) counted(name string, next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := time.Now()
+		err := next(c)
+		if s.metrics != nil {
+			s.metrics.Call(name, outcomeOf(c, err), time.Since(began))
+		}
+		return err
+	}
+}
+
+// outcomeOf tells by an answer, or the error that leads to one, how a call went.
+func outcomeOf(c echo.Context, err error) string {
+	status := c.Response().Status
+	if e, is := errors.AsType[*echo.HTTPError](err); is {
+		status = e.Code
+	} else if err != nil {
+		return failed
+	}
+	switch {
+	case status >= http.StatusInternalServerError:
+		return failed
+	case status >= http.StatusBadRequest || c.Get(refusedKey) != nil:
+		return refused
+	}
+	return ok
 }
 
 func (c call) switchedOff() []byte {
