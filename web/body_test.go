@@ -133,7 +133,8 @@ func TestSizes(t *testing.T) {
 func TestFilesOfAForm(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, settings{servers: 1, noSync: true})
-	body := "--b\r\nContent-Disposition: form-data; name=\"meetingID\"; filename=\"x\"\r\n\r\nevil\r\n" + multipartOf("meetingID", "room", "name", "no", "name", "Algebra")
+	body := multipartOf("meetingID", "room", "name", "no", "name", "Algebra")
+	body = strings.TrimSuffix(body, "--b--\r\n") + "--b\r\nContent-Disposition: form-data; name=\"meetingID\"; filename=\"x\"\r\n\r\nevil\r\n--b--\r\n"
 	a := s.post("create", "checksum="+bbb.Checksum(bbb.SHA256, "create", "", testSecret), "multipart/form-data; boundary=b", body)
 	if !a.OK || a.Field("meetingID") != "room" {
 		t.Fatalf("create: %s", a.body)
