@@ -77,7 +77,7 @@ func (j *judge) run() error {
 	j.reported = map[store.MeetingKey]bbb.Meeting{}
 	for _, m := range j.attempt.meetings {
 		// An ended meeting is listed for some seconds more: it counts as gone.
-		if k := keyOf(m); k.ID != "" && len(k.ID) <= store.MaxMeetingID && !m.Ended {
+		if k := keyOf(m); k.ID != "" && len(k.ID) <= store.MaxMeetingID && len(k.Tenant) <= store.MaxTenant && !m.Ended {
 			j.reported[k] = m
 		}
 	}
@@ -136,7 +136,8 @@ func (j *judge) mayBeUnseen(m store.Meeting) bool {
 }
 
 // loadOwed collects the ends that are still to be sent, and drops those that
-// are settled: the meeting is gone, is bound here again, or began later.
+// are settled: the meeting is bound here again, began later, or is not there,
+// unless it may still appear because the server was slow to create it.
 func (j *judge) loadOwed() error {
 	owed, err := store.Collect(j.tx.PendingEnds(j.server.ID))
 	if err != nil {
@@ -149,6 +150,9 @@ func (j *judge) loadOwed() error {
 		later := m.CreateTime.After(e.Since.Add(forgetAfter))
 		if there && !bound && !later {
 			j.owed[e.MeetingKey] = e
+			continue
+		}
+		if !there && !bound && (j.tx.Now.Sub(e.Since) < forgetAfter || e.Since.After(j.attempt.started)) {
 			continue
 		}
 		if err := j.tx.DeletePendingEnd(j.server.ID, e.MeetingKey); err != nil {
@@ -167,11 +171,9 @@ func (j *judge) unbound(k store.MeetingKey, m bbb.Meeting) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if e, ok := j.owed[k]; ok && (!e.Moved || elsewhere) {
-		if !e.Moved || m.Participants == 0 {
-			j.finding.owed = append(j.finding.owed, owedEnd{e, m.ModeratorPW, m.Participants})
-			return nil
-		}
+	if e, ok := j.owed[k]; ok && (!e.Moved || m.Participants == 0) {
+		j.finding.owed = append(j.finding.owed, owedEnd{e, m.ModeratorPW, m.Participants})
+		return nil
 	}
 	switch {
 	case elsewhere:
@@ -262,35 +264,4 @@ func (b *Balancer) report(s store.Server, a attempt, f finding) {
 		b.log.Warn("meeting runs on two servers and somebody is in both; it is left alone",
 			"meeting", k.ID, "server", s.ID, "bound_to", other)
 	}
-}
-
-// payEnds sends the ends that were owed to a server while it did not answer.
-func (b *Balancer) payEnds(s store.Server, owed []owedEnd) {
-	if len(owed) == 0 {
-		return
-	}
-	b.inBackground(func(ctx context.Context) {
-		for _, e := range owed {
-			if err := b.payEnd(ctx, s, e); err != nil {
-				b.log.Warn("owed end of a meeting did not succeed; the next poll tries again",
-					"server", s.ID, "meeting", e.ID, "cause", err)
-				continue
-			}
-			b.log.Info("owed end of a meeting was sent", "server", s.ID, "meeting", e.ID, "moved", e.Moved)
-		}
-	})
-}
-
-func (b *Balancer) payEnd(ctx context.Context, s store.Server, e owedEnd) error {
-	password := e.password
-	if password == "" {
-		password = e.ModeratorPW
-	}
-	if err := b.endOn(ctx, s, e.MeetingKey, password); err != nil {
-		return err
-	}
-	b.recent.add(s.ID, e.MeetingKey, b.now())
-	return b.store.Update(ctx, func(tx *store.Tx) error {
-		return tx.DeletePendingEnd(s.ID, e.MeetingKey)
-	})
 }

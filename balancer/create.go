@@ -2,9 +2,7 @@ package balancer
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 
 	"scalelite/balancer/bbb"
 	"scalelite/store"
@@ -35,6 +33,7 @@ func (b *Balancer) Create(ctx context.Context, r Request) (bbb.Reply, error) {
 
 	ctx = context.WithoutCancel(ctx)
 	params, wish := b.createParams(r.Params)
+	claimTenant(&params, r.Tenant)
 	reply, err := (&creation{Balancer: b, request: r, key: k, params: params, wish: wish}).run(ctx)
 	if errors.Is(err, errTaken) {
 		reply, err = (&creation{Balancer: b, request: r, key: k, params: params, wish: wish}).run(ctx)
@@ -64,7 +63,7 @@ type creation struct {
 }
 
 func (c *creation) run(ctx context.Context) (bbb.Reply, error) {
-	m, err := c.meeting(ctx, c.key)
+	m, err := c.store.LookupMeeting(ctx, c.key)
 	if errors.Is(err, store.ErrNotFound) {
 		return c.place(ctx, nil)
 	}
@@ -92,11 +91,15 @@ func (c *creation) run(ctx context.Context) (bbb.Reply, error) {
 
 // repeat sends the create of a known meeting to its server again.
 func (c *creation) repeat(ctx context.Context, m store.Meeting, s store.Server) (bbb.Reply, error) {
-	reply, err := c.client.Call(ctx, c.endpoint(s), "create", c.paramsFor(m, s, false), c.request.Body)
+	reply, err := c.insist(ctx, s, "create", c.paramsFor(m, s, false), c.request.Body)
 	switch {
 	case err == nil && reply.OK && reply.MessageKey != "duplicateWarning":
 		// The former one was over: this is a new meeting under the same ID.
 		m.Created, m.SignedBy, m.Adopted = c.now(), c.request.SignedBy, false
+		m.ModeratorPW = reply.Field("moderatorPW")
+		if given := c.params.ID("moderatorPW"); given != "" {
+			m.ModeratorPW = given
+		}
 		if err := c.rebind(ctx, m); err != nil {
 			return bbb.Reply{}, bbb.ErrCreateFailed.With(err)
 		}
@@ -109,6 +112,17 @@ func (c *creation) repeat(ctx context.Context, m store.Meeting, s store.Server) 
 	default:
 		return bbb.Reply{}, bbb.ErrCreateFailed.With(err)
 	}
+}
+
+// insist makes a call that may be repeated, once more if its connection broke:
+// so it is with a kept one when the server has just gone, which the second
+// attempt then finds out for sure.
+func (c *creation) insist(ctx context.Context, s store.Server, call string, p bbb.Params, body *bbb.Body) (bbb.Reply, error) {
+	reply, err := c.client.Call(ctx, c.endpoint(s), call, p, body)
+	if kind, failed := bbb.KindOf(err); failed && kind == bbb.Unclear && !errors.Is(err, context.DeadlineExceeded) {
+		return c.client.Call(ctx, c.endpoint(s), call, p, body)
+	}
+	return reply, err
 }
 
 // moveAway places a known meeting anew because its server cannot be reached.
@@ -137,7 +151,7 @@ func (c *creation) place(ctx context.Context, former *store.Meeting) (bbb.Reply,
 			}
 			return reply, nil
 		}
-		if _, failed := bbb.KindOf(err); !failed {
+		if _, failed := bbb.KindOf(err); !failed && !errors.Is(err, errTakesNone) {
 			return bbb.Reply{}, bbb.ErrCreateFailed.With(err)
 		}
 		c.log.Warn("server did not take a meeting", "server", s.ID, "meeting", c.key.ID, "attempt", attempt, "cause", err)
@@ -149,7 +163,11 @@ func (c *creation) place(ctx context.Context, former *store.Meeting) (bbb.Reply,
 // try binds the meeting to a server where the pool has already counted it, and
 // asks that server to create it. If it does not, everything is as before.
 func (c *creation) try(ctx context.Context, s store.Server, former *store.Meeting) (bbb.Reply, error) {
-	m, err := c.bind(ctx, s, former)
+	left, err := c.settle(ctx, s)
+	var m store.Meeting
+	if err == nil {
+		m, err = c.bind(ctx, s, former, left)
+	}
 	if err != nil {
 		c.pool.Drop(s.ID, c.key)
 		return bbb.Reply{}, err
@@ -160,7 +178,7 @@ func (c *creation) try(ctx context.Context, s store.Server, former *store.Meetin
 		c.pool.Settle(s.ID, c.key, c.now())
 		return reply, nil
 	}
-	var owed bool
+	owed := left != nil
 	switch {
 	case err == nil:
 	case notSent(err):
@@ -176,18 +194,18 @@ func (c *creation) try(ctx context.Context, s store.Server, former *store.Meetin
 }
 
 // revoke ends a meeting whose create was not answered, lest it runs on two
-// servers. It reports whether the server confirmed that the meeting is not
-// there.
+// servers. It reports whether the server had the meeting and ended it; one that
+// does not know it may yet be about to create it.
 func (c *creation) revoke(ctx context.Context, m store.Meeting, s store.Server) bool {
 	reply, err := c.callEnd(ctx, s, c.key, m.ModeratorPW)
 	c.recent.add(s.ID, c.key, c.now())
-	return err == nil && over(reply)
+	return err == nil && reply.OK
 }
 
 // isOver asks a server that takes no new meetings whether it still runs this
 // one.
 func (c *creation) isOver(ctx context.Context, s store.Server) (bool, error) {
-	reply, err := c.client.Call(ctx, c.endpoint(s), "getMeetingInfo", idParams(c.key), nil)
+	reply, err := c.insist(ctx, s, "getMeetingInfo", idParams(c.key), nil)
 	if err != nil {
 		return false, err
 	}
@@ -216,149 +234,10 @@ func (c *creation) paramsFor(m store.Meeting, s store.Server, first bool) bbb.Pa
 	return without(p, c.cfg().CreateExcludeParams)
 }
 
-var errTaken = errors.New("the meeting was bound meanwhile")
-
-// bind makes the record of the meeting on a server durable, before the server
-// is called. The server must still take meetings.
-func (c *creation) bind(ctx context.Context, s store.Server, former *store.Meeting) (store.Meeting, error) {
-	password := c.params.ID("moderatorPW")
-	switch {
-	case password != "":
-	case former != nil && former.ModeratorPW != "":
-		password = former.ModeratorPW
-	default:
-		password = rand.Text()[:8]
-	}
-	var m store.Meeting
-	err := c.store.Update(ctx, func(tx *store.Tx) error {
-		if now, err := tx.Server(s.ID); err != nil || now.State != store.Enabled {
-			return fmt.Errorf("server %s takes no meetings any more", s.ID)
-		}
-		if err := c.unchanged(tx, former); err != nil {
-			return err
-		}
-		m = store.Meeting{
-			MeetingKey: c.key, Server: s.ID, ModeratorPW: password,
-			Created: tx.Now, SignedBy: c.request.SignedBy,
-		}
-		var err error
-		if m.VoiceBridge, err = c.bridge(tx, former); err != nil {
-			return err
-		}
-		if former != nil && former.Server != s.ID {
-			if err := c.oweMove(tx, *former); err != nil {
-				return err
-			}
-		}
-		if err := tx.DeletePendingEnd(s.ID, c.key); err != nil {
-			return err
-		}
-		return tx.PutMeeting(m)
-	})
-	if err != nil {
-		return store.Meeting{}, fmt.Errorf("bind meeting to server %s: %w", s.ID, err)
-	}
-	if former != nil {
-		c.pool.Drop(former.Server, c.key)
-	}
-	return m, nil
-}
-
-// unchanged makes sure that the record is still what this create has found:
-// none, or former. A poll may have adopted the meeting, an operator may have
-// ended it.
-func (c *creation) unchanged(tx *store.Tx, former *store.Meeting) error {
-	is, err := tx.Meeting(c.key)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil
-	case err != nil:
-		return err
-	case former == nil || is.Server != former.Server:
-		return errTaken
-	}
-	return nil
-}
-
-// bridge returns the number of a meeting that moves, or a free one.
-func (c *creation) bridge(tx *store.Tx, former *store.Meeting) (string, error) {
-	if former != nil && former.VoiceBridge != "" {
-		if free, err := bridgeIsFree(tx, c.key, former.VoiceBridge); free || err != nil {
-			return former.VoiceBridge, err
-		}
-	}
-	var wanted string
-	if c.cfg().UseExternalVoiceBridge {
-		wanted = c.params.ID("voiceBridge")
-	}
-	return freeBridge(tx, c.key, wanted, c.cfg().VoiceBridgeLen)
-}
-
-// oweMove remembers that the server which the meeting left may still run it.
-func (c *creation) oweMove(tx *store.Tx, former store.Meeting) error {
-	err := tx.PutPendingEnd(store.PendingEnd{
-		MeetingKey: c.key, Server: former.Server, ModeratorPW: former.ModeratorPW,
-		Since: tx.Now, Moved: true,
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
-// unbind takes a binding back, if it still stands, and puts the former one back
-// in its place. owed: the server may yet have created the meeting, and is to end
-// it when it answers again.
-func (c *creation) unbind(ctx context.Context, m store.Meeting, former *store.Meeting, owed bool) error {
-	err := c.store.Update(ctx, func(tx *store.Tx) error {
-		if owed {
-			end := store.PendingEnd{MeetingKey: c.key, Server: m.Server, ModeratorPW: m.ModeratorPW, Since: tx.Now, Moved: true}
-			if err := tx.PutPendingEnd(end); err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-		}
-		is, err := tx.Meeting(c.key)
-		if errors.Is(err, store.ErrNotFound) || err == nil && !sameBinding(is, m) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if former == nil {
-			return tx.DeleteMeeting(c.key)
-		}
-		if _, err := tx.Server(former.Server); errors.Is(err, store.ErrNotFound) {
-			return tx.DeleteMeeting(c.key)
-		}
-		if err := tx.DeletePendingEnd(former.Server, c.key); err != nil {
-			return err
-		}
-		return tx.PutMeeting(*former)
-	})
-	if err != nil {
-		return fmt.Errorf("take back the binding to server %s: %w", m.Server, err)
-	}
-	return nil
-}
-
-func sameBinding(a, b store.Meeting) bool {
-	return a.Server == b.Server && a.Created.Equal(b.Created)
-}
-
-// rebind stores a changed record if the meeting is still bound to that server.
-func (b *Balancer) rebind(ctx context.Context, m store.Meeting) error {
-	err := b.store.Update(ctx, func(tx *store.Tx) error {
-		is, err := tx.Meeting(m.MeetingKey)
-		if errors.Is(err, store.ErrNotFound) || err == nil && is.Server == m.Server {
-			return tx.PutMeeting(m)
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("store the new create: %w", err)
-	}
-	return nil
-}
+var (
+	errTaken     = errors.New("the meeting was bound meanwhile")
+	errTakesNone = errors.New("it takes no meetings any more")
+)
 
 // notSent reports whether err is a failed call that the server cannot have
 // seen.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"scalelite/balancer/bbb"
 )
@@ -31,6 +32,26 @@ func without(p bbb.Params, names []string) bbb.Params {
 		p.Del(name)
 	}
 	return p
+}
+
+// Metadata that says whose a meeting is. BBB does not look at the case of its
+// names.
+const (
+	tenantIDParam   = "meta_tenant-id"
+	tenantNameParam = "meta_tenant-name"
+)
+
+// claimTenant makes the metadata say whose the meeting is, whatever the request
+// said: the polls know a meeting again by it.
+func claimTenant(p *bbb.Params, tenant string) {
+	for _, name := range p.Names() {
+		if strings.EqualFold(name, tenantIDParam) || strings.EqualFold(name, tenantNameParam) {
+			p.Del(name)
+		}
+	}
+	if tenant != "" {
+		p.Set(tenantIDParam, tenant)
+	}
 }
 
 // capDuration holds the duration, in minutes, to limit; 0 or less sets no limit.

@@ -22,9 +22,10 @@ type Request struct {
 const maxIDLength = 256
 
 // key returns the meeting that a request is about, or
-// bbb.ErrMissingMeetingID.
+// bbb.ErrMissingMeetingID. Bytes that are no UTF-8 become U+FFFD: no XML can
+// carry them, and BBB reports the meeting under that ID.
 func (r Request) key() (store.MeetingKey, error) {
-	id := r.Params.ID("meetingID")
+	id := string([]rune(r.Params.ID("meetingID")))
 	if id == "" {
 		return store.MeetingKey{}, bbb.ErrMissingMeetingID
 	}
@@ -59,7 +60,7 @@ type place struct {
 
 // locate returns a meeting with its server, or bbb.ErrNotFound.
 func (b *Balancer) locate(ctx context.Context, k store.MeetingKey) (place, error) {
-	m, err := b.meeting(ctx, k)
+	m, err := b.store.LookupMeeting(ctx, k)
 	if errors.Is(err, store.ErrNotFound) {
 		return place{}, bbb.ErrNotFound
 	}

@@ -116,13 +116,13 @@ func samePassword(given, known string) bool {
 // forget removes the record of a meeting unless it was bound anew meanwhile.
 // owed: its server does not know yet that it is to end it.
 func (b *Balancer) forget(ctx context.Context, m store.Meeting, owed bool) error {
+	b.recent.add(m.Server, m.MeetingKey, b.now()) // before a poll can find the record gone
 	err := b.store.Update(ctx, func(tx *store.Tx) error {
 		return forgetMeeting(tx, m, owed)
 	})
 	if err != nil {
 		return err
 	}
-	b.recent.add(m.Server, m.MeetingKey, b.now())
 	b.pool.Drop(m.Server, m.MeetingKey)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -166,6 +167,8 @@ const (
 func checkServer(s store.Server) error {
 	var problem string
 	switch {
+	case !utf8.ValidString(s.ID + s.URL + s.Tag):
+		problem = "id, URL and tag must be UTF-8"
 	case s.ID == "" || len(s.ID) > maxIDBytes || strings.ContainsAny(s.ID, "\x00\r\n\t/"):
 		problem = fmt.Sprintf("a server's id has 1 to %d bytes and neither '/' nor control characters", maxIDBytes)
 	case strings.TrimSpace(s.Secret.Reveal()) == "" || len(s.Secret.Reveal()) > maxSecretBytes:
@@ -260,6 +263,9 @@ func (b *Balancer) PanicServer(ctx context.Context, id string, o PanicOptions) (
 		reached = b.endAll(ctx, s, bound)
 	}
 	result := PanicResult{Ended: len(reached), Unreached: len(bound) - len(reached)}
+	for _, m := range bound { // before a poll can find the record gone
+		b.recent.add(id, m.MeetingKey, b.now())
+	}
 	err = b.store.Update(ctx, func(tx *store.Tx) error {
 		for _, m := range bound {
 			if err := forgetMeeting(tx, m, !o.SkipEndCalls && !reached[m.MeetingKey]); err != nil {
@@ -272,9 +278,9 @@ func (b *Balancer) PanicServer(ctx context.Context, id string, o PanicOptions) (
 		return PanicResult{}, fmt.Errorf("forget the meetings of server %s: %w", id, err)
 	}
 	for _, m := range bound {
-		b.recent.add(id, m.MeetingKey, b.now())
 		b.pool.Drop(id, m.MeetingKey)
 	}
+	b.kick(id)
 	return result, nil
 }
 

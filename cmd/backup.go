@@ -2,10 +2,8 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -29,10 +27,7 @@ servers. - is standard output. An existing FILE is kept unless --force is given.
 			if args[0] == "-" && a.liveOutput {
 				return usage("a database cannot be shown on a terminal; give the name of a file")
 			}
-			if _, err := os.Lstat(args[0]); !force && args[0] != "-" && !errors.Is(err, fs.ErrNotExist) {
-				if err != nil {
-					return err
-				}
+			if !force && args[0] != "-" && !missing(args[0]) {
 				return existsError(args[0])
 			}
 			return a.with(c.Context(), reads, func(svc admin.Service) error {

@@ -12,7 +12,12 @@ import (
 // newBeside makes a file that only its owner can read, beside path, so that it
 // can be renamed to it.
 func newBeside(path string) (*os.File, error) {
-	return os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no directory %s", dir)
+	}
+	return f, err
 }
 
 // fill lets write fill f and makes it durable. It closes f.
@@ -37,18 +42,21 @@ func place(tmp, path string, overwrite bool) error {
 	switch {
 	case err == nil:
 		err = os.Remove(tmp)
-	case errors.Is(err, fs.ErrExist):
+	case !missing(path):
 		return existsError(path)
 	default: // a file system without hard links
-		if _, statErr := os.Lstat(path); !errors.Is(statErr, fs.ErrNotExist) {
-			return existsError(path)
-		}
 		err = os.Rename(tmp, path)
 	}
 	if err != nil {
 		return err
 	}
 	return syncDir(path)
+}
+
+// missing tells whether there is certainly nothing of that name.
+func missing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func existsError(path string) error {

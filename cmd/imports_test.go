@@ -16,6 +16,7 @@ var layers = []string{
 	"scalelite/balancer/bbb",
 	"scalelite/balancer/bbbtest",
 	"scalelite/store",
+	"scalelite/store/storetest",
 	"scalelite/balancer",
 	"scalelite/web/admin",
 	"scalelite/web",

@@ -4,13 +4,24 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"unicode/utf8"
 
 	"scalelite/store/kv"
 )
 
-// MaxMeetingID is the longest meeting ID in bytes that is stored. BBB itself
-// takes 256 characters.
-const MaxMeetingID = 1024
+// The longest meeting ID and tenant in bytes that are stored. BBB itself takes
+// IDs of 256 characters.
+const (
+	MaxMeetingID = 1024
+	MaxTenant    = 256
+)
+
+// valid reports whether a meeting can be stored under the key. A record is JSON,
+// which would change what is no UTF-8.
+func (k MeetingKey) valid() bool {
+	return k.ID != "" && len(k.ID) <= MaxMeetingID && len(k.Tenant) <= MaxTenant &&
+		utf8.ValidString(k.ID) && utf8.ValidString(k.Tenant)
+}
 
 func (k MeetingKey) key() kv.Key { return meetingTable.String(k.Tenant).String(k.ID) }
 
@@ -22,7 +33,7 @@ func bridgeKey(number string) kv.Key { return bridgeTable.String(number) }
 
 // Meeting returns the meeting, or ErrNotFound.
 func (tx *Tx) Meeting(k MeetingKey) (Meeting, error) {
-	if len(k.ID) > MaxMeetingID {
+	if !k.valid() {
 		return Meeting{}, ErrNotFound
 	}
 	return get[Meeting](tx, k.key())
@@ -83,11 +94,15 @@ func (tx *Tx) MeetingByVoiceBridge(number string) (Meeting, error) {
 // exist (ErrNotFound), and no other meeting may have its voice bridge
 // (ErrConflict).
 func (tx *Tx) PutMeeting(m Meeting) error {
-	if m.ID == "" || len(m.ID) > MaxMeetingID {
-		return fmt.Errorf("a meeting ID must have 1 to %d bytes", MaxMeetingID)
+	if !m.valid() {
+		return fmt.Errorf("a meeting ID must have 1 to %d bytes, its tenant up to %d, of UTF-8", MaxMeetingID, MaxTenant)
 	}
+	tx.touched = append(tx.touched, m.MeetingKey)
 	if _, err := tx.Server(m.Server); err != nil {
 		return fmt.Errorf("server %q of meeting %q: %w", m.Server, m.MeetingKey, err)
+	}
+	if err := tx.mayHaveBridge(m); err != nil {
+		return err
 	}
 	former, err := tx.Meeting(m.MeetingKey)
 	switch {
@@ -99,13 +114,6 @@ func (tx *Tx) PutMeeting(m Meeting) error {
 		return err
 	}
 	if m.VoiceBridge != "" {
-		holder, err := tx.MeetingByVoiceBridge(m.VoiceBridge)
-		if err == nil {
-			return fmt.Errorf("%w: voice bridge %s belongs to meeting %q", ErrConflict, m.VoiceBridge, holder.MeetingKey)
-		}
-		if !errors.Is(err, ErrNotFound) {
-			return err
-		}
 		if err := tx.put(bridgeKey(m.VoiceBridge), m.MeetingKey); err != nil {
 			return err
 		}
@@ -114,6 +122,21 @@ func (tx *Tx) PutMeeting(m Meeting) error {
 		return err
 	}
 	return tx.put(m.key(), m)
+}
+
+// mayHaveBridge returns ErrConflict if another meeting has the voice bridge.
+func (tx *Tx) mayHaveBridge(m Meeting) error {
+	if m.VoiceBridge == "" {
+		return nil
+	}
+	holder, err := tx.MeetingByVoiceBridge(m.VoiceBridge)
+	if errors.Is(err, ErrNotFound) || err == nil && holder.MeetingKey == m.MeetingKey {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: voice bridge %s belongs to meeting %q", ErrConflict, m.VoiceBridge, holder.MeetingKey)
 }
 
 // DeleteMeeting removes a meeting with its indexes; one that is not there is no
@@ -126,6 +149,7 @@ func (tx *Tx) DeleteMeeting(k MeetingKey) error {
 	if err != nil {
 		return err
 	}
+	tx.touched = append(tx.touched, k)
 	if err := tx.unindex(m); err != nil {
 		return err
 	}
@@ -164,13 +188,19 @@ func (tx *Tx) PendingEnds(server string) iter.Seq2[PendingEnd, error] {
 	return list[PendingEnd](tx, endTable.String(server))
 }
 
+// PendingEnd returns the end of a meeting that is owed to a server, or
+// ErrNotFound.
+func (tx *Tx) PendingEnd(server string, k MeetingKey) (PendingEnd, error) {
+	return get[PendingEnd](tx, endKey(server, k))
+}
+
 // PutPendingEnd remembers an end that is owed to a server, which must exist. An
 // end that was asked for is not weakened by a later move of the meeting.
 func (tx *Tx) PutPendingEnd(e PendingEnd) error {
 	if _, err := tx.Server(e.Server); err != nil {
 		return err
 	}
-	former, err := get[PendingEnd](tx, endKey(e.Server, e.MeetingKey))
+	former, err := tx.PendingEnd(e.Server, e.MeetingKey)
 	if err == nil && !former.Moved && e.Moved {
 		return nil
 	}

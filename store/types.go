@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -33,6 +34,32 @@ type Server struct {
 	Standby        bool       `json:"standby,omitempty"`      // takes meetings only when no other can
 	State          State      `json:"state"`
 	Created        time.Time  `json:"created"`
+}
+
+// serverRecord is how a Server is stored: JSON would change a secret that is no
+// UTF-8, so it goes as bytes, in base64.
+type serverRecord struct {
+	fields
+	Secret []byte `json:"secret"`
+}
+
+// fields is a Server without its methods.
+type fields Server
+
+// MarshalJSON returns the stored form.
+func (s Server) MarshalJSON() ([]byte, error) {
+	return json.Marshal(serverRecord{fields(s), []byte(s.Secret)})
+}
+
+// UnmarshalJSON reads the stored form.
+func (s *Server) UnmarshalJSON(record []byte) error {
+	var r serverRecord
+	if err := json.Unmarshal(record, &r); err != nil {
+		return err
+	}
+	*s = Server(r.fields)
+	s.Secret = bbb.Secret(r.Secret)
+	return nil
 }
 
 // Status is what the polls of a server found.

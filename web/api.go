@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
 	"net/http"
 	"time"
 
@@ -74,6 +75,35 @@ func (s *Server) serve(call call) echo.HandlerFunc {
 	}
 }
 
+// counted counts a route that is no call of the table in the metrics.
+func (s *Server) counted(name string, next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := time.Now()
+		err := next(c)
+		if s.metrics != nil {
+			s.metrics.Call(name, outcomeOf(c, err), time.Since(began))
+		}
+		return err
+	}
+}
+
+// outcomeOf tells by an answer, or the error that leads to one, how a call went.
+func outcomeOf(c echo.Context, err error) string {
+	status := c.Response().Status
+	if e, is := errors.AsType[*echo.HTTPError](err); is {
+		status = e.Code
+	} else if err != nil {
+		return failed
+	}
+	switch {
+	case status >= http.StatusInternalServerError:
+		return failed
+	case status >= http.StatusBadRequest || c.Get(refusedKey) != nil:
+		return refused
+	}
+	return ok
+}
+
 func (c call) switchedOff() []byte {
 	if c.off == nil {
 		return nil
@@ -114,7 +144,10 @@ func (s *Server) join(c echo.Context, r balancer.Request) error {
 }
 
 func (s *Server) getMeetings(c echo.Context, _ balancer.Request) error {
-	reply := s.pool.GetMeetings(c.Request().Context(), func(m bbb.Meeting) bool { return m.TenantID == "" })
+	reply, err := s.pool.GetMeetings(c.Request().Context(), func(m bbb.Meeting) bool { return m.TenantID == "" })
+	if err != nil {
+		return err
+	}
 	return c.Blob(http.StatusOK, xmlType, reply.Body)
 }
 

@@ -74,10 +74,10 @@ func (c Config) Validate() error {
 	if strings.ContainsAny(c.Host, "/:@ ") {
 		bad("host", "%q is no host name; give the name alone, without https:// and without a port", c.Host)
 	}
-	for _, s := range [][]bbb.Secret{c.Secrets, c.ManagementSecrets} {
-		for _, secret := range s {
+	for key, secrets := range map[string][]bbb.Secret{"secrets": c.Secrets, "management_secrets": c.ManagementSecrets} {
+		for _, secret := range secrets {
 			if strings.TrimSpace(secret.Reveal()) == "" {
-				bad("secrets", "an empty secret would let everybody in; remove it")
+				bad(key, "an empty secret would let everybody in; remove it")
 			}
 		}
 	}

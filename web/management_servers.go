@@ -17,7 +17,7 @@ import (
 type serverObject struct {
 	ID             string      `json:"id"`
 	URL            string      `json:"url"`
-	Secret         bbb.Secret  `json:"secret"`
+	Secret         string      `json:"secret"` // the answer shows it: not for the log
 	Tag            string      `json:"tag"`
 	BBBVersion     string      `json:"bbb_version"`
 	State          store.State `json:"state"`
@@ -28,7 +28,7 @@ type serverObject struct {
 
 func objectOf(s balancer.ServerInfo) serverObject {
 	o := serverObject{
-		ID: s.ID, URL: s.URL, Secret: s.Secret, Tag: s.Tag, BBBVersion: s.BBBVersion, State: s.State,
+		ID: s.ID, URL: s.URL, Secret: s.Secret.Reveal(), Tag: s.Tag, BBBVersion: s.BBBVersion, State: s.State,
 		Load: "unavailable", LoadMultiplier: decimal(s.LoadMultiplier), Online: "offline",
 	}
 	if s.Load != nil {

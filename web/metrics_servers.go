@@ -74,38 +74,32 @@ func (m *serverMetrics) count(server string, change func(*serverCounts)) {
 	defer m.mu.Unlock()
 	c := m.counts[server]
 	if c == nil {
-		if m.pool != nil {
-			present := map[string]bool{}
-			for _, s := range m.pool.Pool().Servers() {
-				present[s.ID] = true
-			}
-			m.keep(present)
-		}
+		m.prune()
 		c = &serverCounts{}
 		m.counts[server] = c
 	}
 	change(c)
 }
 
-func (m *serverMetrics) keep(present map[string]bool) {
+func (m *serverMetrics) prune() {
+	if m.pool == nil {
+		return
+	}
+	present := map[string]bool{}
+	for _, s := range m.pool.Pool().Servers() {
+		present[s.ID] = true
+	}
 	maps.DeleteFunc(m.counts, func(id string, _ *serverCounts) bool { return !present[id] })
 }
 
-// snapshot returns the counts of the servers that are there, and forgets the
-// others.
-func (m *serverMetrics) snapshot(servers []balancer.ServerInfo) map[string]serverCounts {
-	present := map[string]bool{}
-	for _, s := range servers {
-		present[s.ID] = true
-	}
+// countsOf returns what was counted of a server.
+func (m *serverMetrics) countsOf(server string) serverCounts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.keep(present)
-	all := make(map[string]serverCounts, len(m.counts))
-	for id, c := range m.counts {
-		all[id] = *c
+	if c := m.counts[server]; c != nil {
+		return *c
 	}
-	return all
+	return serverCounts{}
 }
 
 // Describe sends what Collect may send.
@@ -130,9 +124,8 @@ func (m *serverMetrics) Collect(ch chan<- prometheus.Metric) {
 	if err != nil {
 		return
 	}
-	counts := m.snapshot(servers)
 	for _, s := range servers {
-		m.collect(ch, s, counts[s.ID])
+		m.collect(ch, s, m.countsOf(s.ID))
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 	failed  = "error"   // FAILED because of us or a server
 )
 
-// refusedKey marks a context whose answer is a server's refusal.
+// refusedKey marks a context whose answer says FAILED although its status is 200.
 const refusedKey = "refused"
 
 // errTooManyFailures is why a request was refused unseen; errLimited is the
@@ -82,6 +82,11 @@ func (s *Server) unlessLimited(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// countedByPath is counted for the calls of the management API.
+func (s *Server) countedByPath(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error { return s.counted(path.Base(c.Path()), next)(c) }
+}
+
 // refuseChecksum answers a request whose checksum is not good and counts it
 // against its address.
 func (s *Server) refuseChecksum(c echo.Context, call string, err error) error {
@@ -101,6 +106,7 @@ func (s *Server) refuseChecksum(c echo.Context, call string, err error) error {
 	}
 	// The words of this line are what the fail2ban filter looks for.
 	s.log.Warn("checksum refused", "addr", c.RealIP(), "call", call, "cause", cause)
+	c.Set(refusedKey, true)
 	s.answer(c, call, bbb.ErrChecksum)
 	return nil
 }

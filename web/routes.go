@@ -31,7 +31,7 @@ func (s *Server) routes() {
 	e.Use(s.recovered, s.hostChecked, noOptions)
 
 	for _, path := range []string{"/bigbluebutton", "/bigbluebutton/", apiPath, apiPath + "/"} {
-		e.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, path, s.index)
+		e.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, path, s.counted("index", s.index))
 	}
 	for _, call := range s.calls() {
 		e.Match(call.methods(), apiPath+"/"+call.name, s.serve(call))
@@ -41,7 +41,7 @@ func (s *Server) routes() {
 		verify: func() bbb.Verifier { return s.live.Load().management },
 		refuse: s.refuseChecksum,
 	}
-	m.register(e.Group(managementPath, s.unlessLimited))
+	m.register(e.Group(managementPath, s.countedByPath, s.unlessLimited))
 
 	for _, path := range []string{"/", "/health_check"} {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, s.health)

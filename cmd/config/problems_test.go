@@ -163,6 +163,7 @@ func TestSyntaxErrorsDoNotShowSecrets(t *testing.T) {
 		"[web]\nmetrics_token = swordfish\n",
 		"[web]\nmanagement_secrets = [\n\"swordfish\"\n\"b\"]\n",
 		"web.secrets = [\"swordfish\"\n[balancer]\n",
+		"[web]\nsecrets = [\"\"\"\na = 1\nb = 2\nc = 3\nd = 4\n\\q swordfish\n\"\"\"]\n",
 	} {
 		_, err := load(t, file)
 		if err == nil {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -62,10 +61,8 @@ func nearest(s string, names []string) string {
 	return best
 }
 
-// editDistance counts the bytes to insert, delete, replace or swap with the
-// next one that make a into b.
+// editDistance counts the bytes to insert, delete or replace that make a into b.
 func editDistance(a, b string) int {
-	before := make([]int, len(b)+1)
 	row := make([]int, len(b)+1)
 	next := make([]int, len(b)+1)
 	for j := range row {
@@ -78,12 +75,9 @@ func editDistance(a, b string) int {
 			if a[i] == b[j] {
 				cost = 0
 			}
-			next[j+1] = slices.Min([]int{row[j] + cost, row[j+1] + 1, next[j] + 1})
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				next[j+1] = min(next[j+1], before[j-1]+1)
-			}
+			next[j+1] = min(row[j]+cost, row[j+1]+1, next[j]+1)
 		}
-		before, row, next = row, next, before
+		row, next = next, row
 	}
 	return row[len(b)]
 }

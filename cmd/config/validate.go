@@ -1,23 +1,13 @@
 package config
 
-import (
-	"strings"
-)
+import "strings"
 
 // mask is what stands for a secret in what is shown.
 const mask = "[secret]"
 
 // validate collects what the sections object to, and finds the place of each.
 func (l *loader) validate() {
-	broken := map[string]bool{} // keys that have a problem already
-	for _, p := range l.problems {
-		broken[p.Key] = true
-	}
-	report := func(key, text string) {
-		if !broken[key] {
-			l.problems = append(l.problems, l.place(key, text))
-		}
-	}
+	report := func(key, text string) { l.problems = append(l.problems, l.place(key, text)) }
 	for _, err := range flatten(l.Config.Validate()) {
 		key, text, ok := strings.Cut(err.Error(), ": ")
 		if !ok {

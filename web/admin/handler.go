@@ -94,7 +94,7 @@ func (h *handler) recovered(w *tracked, r *http.Request) {
 	if cause == nil {
 		return
 	}
-	if cause == http.ErrAbortHandler { //nolint:errorlint // net/http's own sentinel
+	if cause == http.ErrAbortHandler {
 		panic(cause)
 	}
 	h.log.Error("admin call panicked", "call", name(r), "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))

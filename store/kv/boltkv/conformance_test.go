@@ -74,3 +74,25 @@ func TestFileConformance(t *testing.T) {
 		})
 	})
 }
+
+// Twice is only worth something if it shows what it is there for.
+func TestTwiceShowsSideEffects(t *testing.T) {
+	t.Parallel()
+	e := kvtest.Twice(testEngine(t))
+	for name, run := range map[string]func(context.Context, func(kv.Tx) error) error{"view": e.View, "update": e.Update} {
+		var names []string
+		err := run(context.Background(), func(kv.Tx) error { names = append(names, "x"); return nil })
+		if err != nil || len(names) != 2 {
+			t.Errorf("%s: a closure that appends left %v, %v", name, names, err)
+		}
+	}
+	err := e.Update(context.Background(), func(tx kv.Tx) error {
+		if _, err := tx.Get([]byte("k")); err == nil {
+			t.Error("the first run was not undone")
+		}
+		return tx.Put([]byte("k"), nil)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

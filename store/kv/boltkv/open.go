@@ -168,15 +168,26 @@ func openFile(ctx context.Context, path string, timeout time.Duration) (f *os.Fi
 		if err != nil {
 			continue
 		}
-		// Another process may have made the database while this one waited.
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			if err := f.Truncate(0); err != nil {
-				return nil, false, errors.Join(err, f.Close())
-			}
+		fresh, err = claim(f, path)
+		if err == nil && fresh {
 			return f, true, nil
 		}
-		_, _ = os.Remove(path+newSuffix), f.Close()
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, false, err
+		}
 	}
+}
+
+// claim empties f, the locked new file beside path, to become the database;
+// unless another process made that before f was locked.
+func claim(f *os.File, path string) (bool, error) {
+	switch _, err := os.Stat(path); {
+	case err == nil:
+		return false, os.Remove(path + newSuffix)
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, err
+	}
+	return true, f.Truncate(0)
 }
 
 // openLocked opens the file at path and locks it; flag is as for os.OpenFile,

@@ -107,7 +107,6 @@ func (t *tx) revert() error {
 			return fmt.Errorf("take back a write: %w", err)
 		}
 	}
-	t.writes = 0
 	return nil
 }
 

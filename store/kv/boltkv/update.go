@@ -134,15 +134,16 @@ func (e *Engine) updateAlone(fn func(kv.Tx) error) (err error) {
 // drain commits group, and then those that have queued up meanwhile, until
 // nobody waits.
 func (e *Engine) drain(group []*call) {
+	finished := false
 	defer func() {
-		// A closure called runtime.Goexit, as t.FailNow does: it ended this
+		// A closure called runtime.Goexit, as t.FailNow does: it ends this
 		// goroutine, but must not end the updates of others.
-		if group = unanswered(group); len(group) > 0 {
-			e.running.Go(func() { e.drain(group) })
+		if !finished {
+			e.running.Go(func() { e.drain(unanswered(group)) })
 		}
 	}()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	for group != nil {
+	for !finished {
 		for len(group) > 0 {
 			e.commitGroup(group)
 			group = unanswered(group)
@@ -151,6 +152,7 @@ func (e *Engine) drain(group []*call) {
 		// first makes groups of everybody instead of halves in turn.
 		runtime.Gosched()
 		group = e.take()
+		finished = group == nil
 	}
 }
 
@@ -194,16 +196,16 @@ func (e *Engine) commitGroup(group []*call) {
 // runCall runs one call of a group and returns how often it wrote. It is not
 // ok, and the call is answered, if fn did not return.
 func runCall(c *call, btx *bolt.Tx) (writes int, ok bool) {
-	t := newTx(btx)
-	t.logging = true
 	defer func() {
-		t.end()
 		if !ok {
 			_ = recover() // the caller meets it when it runs fn alone
 			c.alone = true
 			close(c.done)
 		}
 	}()
+	t := newTx(btx)
+	defer t.end()
+	t.logging = true
 	if c.err = c.fn(t); c.err == nil {
 		return t.writes, true
 	}

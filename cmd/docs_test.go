@@ -1,0 +1,59 @@
+package cmd
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+var update = flag.Bool("update", false, "write the reference anew instead of comparing it")
+
+// TestCommandReferenceIsTrue holds docs/commands.md against the command tree.
+func TestCommandReferenceIsTrue(t *testing.T) {
+	const file, begin, end = "../docs/commands.md", "<!-- commands -->\n", "<!-- /commands -->"
+	var text strings.Builder
+	describe(&text, newRoot(&app{deps: systemDeps(os.Stdin, os.Stdout, os.Stderr)}))
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(raw), begin)
+	got, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no marks", file)
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(head+begin+text.String()+end+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if got != text.String() {
+		t.Errorf("%s is out of date: run this test with -update", file)
+	}
+}
+
+// describe writes a section for each command that does something.
+func describe(out *strings.Builder, c *cobra.Command) {
+	if c.Runnable() && c.HasParent() {
+		fmt.Fprintf(out, "\n## %s\n\n%s\n\n```\n%s\n```\n", c.CommandPath(), strings.TrimSpace(c.Long), c.UseLine())
+		if flags := c.NonInheritedFlags(); flags.HasAvailableFlags() {
+			var usages bytes.Buffer
+			usages.WriteString(flags.FlagUsagesWrapped(100))
+			fmt.Fprintf(out, "\n```\n%s\n```\n", strings.TrimRight(usages.String(), "\n"))
+		}
+		if c.Example != "" {
+			fmt.Fprintf(out, "\n```\n%s\n```\n", c.Example)
+		}
+	}
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() && sub.Name() != "completion" && sub.Name() != "help" {
+			describe(out, sub)
+		}
+	}
+}
