@@ -46,11 +46,11 @@ type settings struct {
 	balancer func(*balancer.Config)
 	// recordings are switched on if it is there, below a directory of the test.
 	recordings func(*recordings.Config)
-	log      io.Writer
-	handler  func(io.Writer) slog.Handler // of the log; nil: text
-	engine   func(kv.Engine) kv.Engine    // wraps the database's
-	health   func(context.Context) error  // nil: the store's
-	noSync   bool
+	log        io.Writer
+	handler    func(io.Writer) slog.Handler // of the log; nil: text
+	engine     func(kv.Engine) kv.Engine    // wraps the database's
+	health     func(context.Context) error  // nil: the store's
+	noSync     bool
 }
 
 // newSystem starts a listener with simulated servers that are enabled and were

@@ -35,24 +35,25 @@ var pagePolicy = func() string {
 const retryAfter = 10
 
 // advice names the texts that tell a person what to do about a join that
-// failed: KEY_title and KEY_text.
+// failed: KEY_title and KEY_text. again: the same link may work later; retry:
+// the page tries by itself.
 type advice struct {
-	key   string
-	retry bool
+	key          string
+	again, retry bool
 }
 
 func adviceFor(e *bbb.Error) advice {
 	switch e.Key {
 	case bbb.ErrServerUnavailable.Key:
-		return advice{"join_unavailable", true}
+		return advice{"join_unavailable", true, true}
 	case bbb.ErrNotFound.Key:
-		return advice{"join_not_running", false}
+		return advice{"join_not_running", true, false}
 	case bbb.ErrChecksum.Key:
-		return advice{"join_invalid", false}
+		return advice{"join_invalid", false, false}
 	case bbb.ErrMissingMeetingID.Key:
-		return advice{"join_incomplete", false}
+		return advice{"join_incomplete", false, false}
 	default:
-		return advice{"join_failed", false}
+		return advice{"join_failed", true, false}
 	}
 }
 
@@ -66,7 +67,10 @@ func (s *Server) joinPage(c echo.Context, e *bbb.Error) {
 	}
 	p := pageData{
 		Title: lang.text(advice.key + "_title"), Text: lang.text(advice.key + "_text"),
-		Again: lang.text("try_again"), Hint: hint,
+		Hint: hint,
+	}
+	if advice.again {
+		p.Again = lang.text("try_again")
 	}
 	if err := s.showPage(c, http.StatusOK, lang, p); err != nil {
 		s.log.Error("page could not be made", "cause", err)

@@ -81,6 +81,8 @@ type liveConfig struct {
 	languages  *languages
 	frontends  bbb.Verifier
 	management bbb.Verifier
+	// fingerprints are those of the front-ends' secrets.
+	fingerprints map[bbb.Secret]string
 }
 
 // New returns the server; Handler or Serve make it answer.
@@ -101,6 +103,9 @@ func (s *Server) SetSecrets(secrets []bbb.Secret) {
 	s.configure(live.Config, live.recordings, secrets)
 }
 
+// Secrets returns those of the front-ends that count now.
+func (s *Server) Secrets() []bbb.Secret { return s.live.Load().frontends.Secrets }
+
 // Reconfigure takes over what may change while running; secrets are those of
 // the front-ends. The listener's address, trusted_proxies, the admin socket, and
 // recordings.formats stay as they are.
@@ -113,6 +118,10 @@ func (s *Server) recordingsConfig() recordings.Config { return s.live.Load().rec
 
 func (s *Server) configure(c Config, r recordings.Config, secrets []bbb.Secret) {
 	live := &liveConfig{Config: c, recordings: r, languages: s.loadLanguages(c)}
+	live.fingerprints = map[bbb.Secret]string{}
+	for _, secret := range secrets {
+		live.fingerprints[secret] = secret.Fingerprint()
+	}
 	live.frontends = bbb.Verifier{Secrets: secrets, Algorithms: c.Algorithms(), UnsignedBodies: c.UnsignedBodies}
 	live.management = live.frontends
 	if len(c.ManagementSecrets) > 0 {
@@ -148,7 +157,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer cancel()
 	err := server.Shutdown(drain)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("requests still ran after %s and were cut", drainTimeout)
+		// A client that dawdles is no failure of the stop.
+		s.log.Warn("requests still ran and were cut", "after", drainTimeout.String())
+		err = nil
 	}
 	return errors.Join(err, server.Close(), ignoreClosed(<-served))
 }

@@ -18,9 +18,9 @@ const uploadPath = managementPath + "/recordings"
 
 // uploadRoutes are the calls that servers make about their own recordings.
 func (s *Server) uploadRoutes() {
-	s.echo.POST(uploadPath+"/upload", s.serverCall("upload", s.upload))
-	s.show(uploadPath+"/imports/:id", s.serverCall("imports", s.importState))
-	s.show(uploadPath+"/:id", s.serverCall("recording", s.recordingState))
+	s.echo.POST(uploadPath+"/upload", s.counted("upload", s.serverCall("upload", s.upload)))
+	s.show(uploadPath+"/imports/:id", s.counted("imports", s.serverCall("imports", s.importState)))
+	s.show(uploadPath+"/:id", s.counted("recording", s.serverCall("recording", s.recordingState)))
 }
 
 // uploadError is an answer to a server: a status and what is wrong.

@@ -1,0 +1,287 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"scalelite/store"
+)
+
+// The kinds of a Problem.
+const (
+	problemMissing   = "missing"
+	problemExtra     = "extra"
+	problemMisplaced = "misplaced"
+	problemSize      = "size"
+)
+
+// Check compares records and files both ways. With fix it repairs what it can:
+//
+//   - misplaced files go to the tree of their recording's state;
+//   - sizes are taken from the files;
+//   - a format whose files are missing leaves the record, unless all formats are
+//     missing: then the record stays, as its tarball or the file system may be
+//     what is missing;
+//   - files without a record get one from their metadata.xml; those of a deleted
+//     recording go the way of the others;
+//   - what the trash holds for no record is removed once it is as old as what
+//     leaves the trash, and forgotten what it no longer holds.
+//
+// A Problem is Fixed if it is gone after that.
+func (l *Library) Check(ctx context.Context, fix bool) ([]Problem, error) {
+	end, err := l.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	problems, err := l.checkAll(ctx)
+	if err != nil || !fix || len(problems) == 0 {
+		return problems, err
+	}
+	if err := l.resumeAll(ctx); err != nil {
+		return problems, err
+	}
+	for _, id := range idsOf(problems) {
+		if err := l.repair(ctx, id); err != nil {
+			if ctx.Err() != nil {
+				return problems, err
+			}
+			l.log.Error("recording could not be repaired", "recording", id, "cause", err)
+		}
+	}
+	if err := l.sweepTrash(ctx); err != nil {
+		return problems, err
+	}
+	left, err := l.checkAll(ctx)
+	for i, p := range problems {
+		same := func(q Problem) bool { return q.RecordID == p.RecordID && q.Format == p.Format && q.Kind == p.Kind }
+		problems[i].Fixed = err == nil && !slices.ContainsFunc(left, same)
+	}
+	return problems, err
+}
+
+func idsOf(problems []Problem) []string {
+	var ids []string
+	for _, p := range problems {
+		ids = append(ids, p.RecordID)
+	}
+	return distinct(ids)
+}
+
+func (l *Library) checkAll(ctx context.Context) (problems []Problem, err error) {
+	err = l.pages(ctx, store.RecordingStates(), func(page []store.Recording) error {
+		for _, r := range page {
+			found, err := l.checkRecord(ctx, r.ID)
+			if err != nil {
+				return err
+			}
+			problems = append(problems, found...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	reported := map[string]bool{}
+	err = l.unrecorded(ctx, func(id string) error {
+		if reported[id] {
+			return nil
+		}
+		reported[id] = true
+		found, err := l.checkStrays(ctx, id)
+		problems = append(problems, found...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	found, err := l.checkTrash(ctx)
+	return append(problems, found...), err
+}
+
+// checkRecord looks for the files of a record.
+func (l *Library) checkRecord(ctx context.Context, id string) (problems []Problem, err error) {
+	release, err := l.locks.lock(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	r, err := l.recording(ctx, nil, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.Moving != "" {
+		problems = append(problems, Problem{RecordID: id, Kind: problemMisplaced, Detail: "its files are still on their way to another place"})
+		return problems, nil
+	}
+	for _, f := range r.Formats {
+		p, err := l.checkFormat(r, f)
+		if err != nil {
+			return nil, err
+		}
+		if p.Kind != "" {
+			problems = append(problems, p)
+		}
+	}
+	if left := func(p Problem) bool { return p.Kind != problemMissing }; len(problems) == len(r.Formats) && !slices.ContainsFunc(problems, left) {
+		for i := range problems {
+			problems[i].Detail += "; import its tarball again, or delete the recording"
+		}
+	}
+	return problems, nil
+}
+
+// checkFormat returns the problem of a format; without a kind if there is none.
+func (l *Library) checkFormat(r store.Recording, f store.Format) (Problem, error) {
+	p := Problem{RecordID: r.ID, Format: f.Type}
+	right, wrong := l.trees.path(r.State, f.Type, r.ID), l.trees.path(opposite(r.State), f.Type, r.ID)
+	here, err := exists(right)
+	if err != nil {
+		return p, err
+	}
+	there, err := exists(wrong)
+	if err != nil {
+		return p, err
+	}
+	switch {
+	case !here && !there:
+		p.Kind, p.Detail = problemMissing, "there are no files at "+right
+	case there && here:
+		p.Kind, p.Detail = problemMisplaced, "there are files in both trees"
+	case there:
+		p.Kind, p.Detail = problemMisplaced, fmt.Sprintf("the files of a recording that is %s are at %s", r.State, wrong)
+	default:
+		files, bytes, err := count(right)
+		if err != nil {
+			return p, err
+		}
+		if files != f.Files || bytes != f.Bytes {
+			p.Kind, p.Detail = problemSize, fmt.Sprintf("%d files of %d bytes were imported, %d of %d are there", f.Files, f.Bytes, files, bytes)
+		}
+	}
+	return p, nil
+}
+
+// checkStrays looks for files of a recording that its record does not know.
+func (l *Library) checkStrays(ctx context.Context, id string) ([]Problem, error) {
+	release, err := l.locks.lock(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	r, err := l.recording(ctx, nil, id)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	if r.Moving != "" {
+		return nil, nil // told by checkRecord
+	}
+	copies, err := l.trees.copies(id, store.Published)
+	var problems []Problem
+	for _, c := range copies {
+		if _, ok := r.Format(c.kind); ok {
+			continue
+		}
+		detail := "no record knows the files at "
+		if r.State == store.Deleted {
+			detail = "the recording is deleted, yet there are files at "
+		}
+		problems = append(problems, Problem{RecordID: id, Format: c.kind, Kind: problemExtra, Detail: detail + l.trees.path(c.state, c.kind, id)})
+	}
+	return problems, err
+}
+
+// checkTrash compares the trash with its records.
+func (l *Library) checkTrash(ctx context.Context) (problems []Problem, err error) {
+	all, err := l.trashContents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range all {
+		kinds, err := l.trashKinds(t)
+		if err != nil {
+			return nil, err
+		}
+		if len(kinds) == 0 && len(t.Recording.Formats) > 0 {
+			problems = append(problems, Problem{RecordID: t.Recording.ID, Kind: problemMissing, Detail: "the trash no longer holds its files; it cannot be brought back"})
+		}
+	}
+	orphans, err := l.trashOrphans(ctx)
+	for _, dir := range orphans {
+		id, _, _ := cutLast(dir, "-")
+		problems = append(problems, Problem{RecordID: id, Kind: problemExtra, Detail: "no record knows the deleted files at " + l.trees.trash(dir) + "; they are removed when recordings.trash has passed"})
+	}
+	return problems, err
+}
+
+// repair mends what is wrong with one recording; see Check.
+func (l *Library) repair(ctx context.Context, id string) error {
+	if !PlainWord(id) {
+		return nil
+	}
+	if err := l.repairRecord(ctx, id); err != nil {
+		return err
+	}
+	_, err := l.adopt(ctx, id)
+	return err
+}
+
+func (l *Library) repairRecord(ctx context.Context, id string) error {
+	release, err := l.locks.lock(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer release()
+	r, err := l.recording(ctx, nil, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if r.State == store.Deleted {
+		return l.repairDeleted(ctx, r)
+	}
+	if err := l.move(r, r.State); err != nil {
+		return err
+	}
+	var formats []store.Format
+	for _, f := range r.Formats {
+		dir := l.trees.path(r.State, f.Type, id)
+		there, err := exists(dir)
+		if err == nil && there {
+			f.Files, f.Bytes, err = count(dir)
+			formats = append(formats, f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(formats) == 0 {
+		return nil
+	}
+	_, err = l.change(ctx, id, func(r *store.Recording) { r.Formats = formats })
+	return err
+}
+
+// repairDeleted removes files of a deleted recording, and forgets of the trash
+// what is no longer in it.
+func (l *Library) repairDeleted(ctx context.Context, r store.Recording) error {
+	if err := l.finishDelete(ctx, r); err != nil {
+		return err
+	}
+	t, ok, err := l.trashed(ctx, r.ID)
+	if err != nil || !ok {
+		return err
+	}
+	kinds, err := l.trashKinds(t)
+	if err != nil || len(kinds) > 0 {
+		return err
+	}
+	return l.store.Update(ctx, func(tx *store.Tx) error { return tx.DeleteTrashed(r.ID) })
+}

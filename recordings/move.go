@@ -1,0 +1,109 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"scalelite/store"
+)
+
+// move brings the files of all formats of a recording into the tree of a state
+// and makes that durable. It may have been begun before. If it fails, what it
+// moved is moved back.
+func (l *Library) move(r store.Recording, to store.RecordingState) error {
+	var moved, dirs []string
+	for _, f := range r.Formats {
+		did, err := l.moveFormat(r.ID, f, to)
+		if err != nil {
+			err = fmt.Errorf("move format %s: %w", f.Type, err)
+			for _, kind := range slices.Backward(moved) {
+				err = errors.Join(err, into(l.trees.path(to, kind, r.ID), l.trees.path(opposite(to), kind, r.ID)))
+			}
+			return err
+		}
+		if did {
+			moved = append(moved, f.Type)
+			dirs = append(dirs, filepath.Join(l.trees.tree(to), f.Type), filepath.Join(l.trees.tree(opposite(to)), f.Type))
+			l.step("moved a format")
+		}
+	}
+	return syncDirs(dirs...)
+}
+
+// moveFormat brings the files of one format into the tree of a state. Of two
+// copies, the one that is what was imported stays.
+func (l *Library) moveFormat(id string, f store.Format, to store.RecordingState) (did bool, err error) {
+	from, dest := l.trees.path(opposite(to), f.Type, id), l.trees.path(to, f.Type, id)
+	here, err := exists(from)
+	if err != nil || !here {
+		return false, err
+	}
+	there, err := exists(dest)
+	if err != nil {
+		return false, err
+	}
+	if there && whole(dest, f) && !whole(from, f) {
+		return false, l.discard(from)
+	}
+	if err := l.replace(from, dest, l.trees.aside()); err != nil {
+		return false, err
+	}
+	return true, l.discard(from) // the other copy, if there was one
+}
+
+// whole reports whether a directory holds as many files and bytes as were
+// imported.
+func whole(dir string, f store.Format) bool {
+	files, bytes, err := count(dir)
+	return err == nil && files == f.Files && bytes == f.Bytes
+}
+
+// filesLie tells how many formats of a recording have files at all, and whether
+// all that have some have them in the tree of its state and nowhere else.
+func (l *Library) filesLie(r store.Recording) (formats int, right bool, err error) {
+	right = true
+	for _, f := range r.Formats {
+		here, err := exists(l.trees.path(r.State, f.Type, r.ID))
+		if err != nil {
+			return 0, false, err
+		}
+		there, err := exists(l.trees.path(opposite(r.State), f.Type, r.ID))
+		if err != nil {
+			return 0, false, err
+		}
+		if here || there {
+			formats++
+		}
+		right = right && !there
+	}
+	return formats, right, nil
+}
+
+// resume finishes what was begun with a recording and not finished, by a crash
+// or because files could not be moved. The caller holds its lock.
+func (l *Library) resume(ctx context.Context, r store.Recording) error {
+	switch {
+	case r.Moving == "":
+		return nil
+	case r.Moving == store.Deleted:
+		return l.finishDelete(ctx, r)
+	case r.State == store.Deleted:
+		return l.finishUndelete(ctx, r)
+	case r.Moving == r.State:
+		return l.finishTrack(ctx, r)
+	default:
+		return l.finishMove(ctx, r)
+	}
+}
+
+func (l *Library) finishMove(ctx context.Context, r store.Recording) error {
+	if err := l.move(r, r.Moving); err != nil {
+		return err
+	}
+	l.step("moved")
+	_, err := l.change(ctx, r.ID, func(now *store.Recording) { now.State, now.Moving = r.Moving, "" })
+	return err
+}
