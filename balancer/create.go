@@ -63,7 +63,7 @@ type creation struct {
 }
 
 func (c *creation) run(ctx context.Context) (bbb.Reply, error) {
-	m, err := c.meeting(ctx, c.key)
+	m, err := c.store.LookupMeeting(ctx, c.key)
 	if errors.Is(err, store.ErrNotFound) {
 		return c.place(ctx, nil)
 	}

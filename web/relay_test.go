@@ -75,6 +75,21 @@ func TestBytesOfAnAnswer(t *testing.T) {
 	}
 }
 
+// TestMeetingsOfTenants are left out of getMeetings, the others come as they
+// are, also those that were made on the server itself.
+func TestMeetingsOfTenants(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, settings{noSync: true})
+	ours := "<meeting>\n<meetingID>made elsewhere</meetingID><metadata><a><![CDATA[<x>]]></a></metadata> </meeting>"
+	theirs := "<meeting><meetingID>theirs</meetingID><metadata><tenant-id>t1</tenant-id></metadata></meeting>"
+	s.addBackend("odd", map[string]http.HandlerFunc{
+		"getMeetings": answers("text/xml", "<response><returncode>SUCCESS</returncode><meetings>"+theirs+ours+theirs+"</meetings></response>"),
+	})
+	if a, want := s.get("getMeetings", "meetingID", "x"), "<response><returncode>SUCCESS</returncode><meetings>"+ours+"</meetings></response>"; a.body != want {
+		t.Errorf("got %s, want %s", a.body, want)
+	}
+}
+
 // TestBadServers (S20): whatever a server does, the answer is XML of ours, in
 // time, and a browser is sent nowhere.
 func TestBadServers(t *testing.T) {

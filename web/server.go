@@ -64,6 +64,8 @@ type liveConfig struct {
 	Config
 	frontends  bbb.Verifier
 	management bbb.Verifier
+	// fingerprints are those of the front-ends' secrets.
+	fingerprints map[bbb.Secret]string
 }
 
 // New returns the server; Handler or Serve make it answer.
@@ -88,7 +90,10 @@ func (s *Server) SetSecrets(secrets []bbb.Secret) {
 func (s *Server) Reconfigure(c Config, secrets []bbb.Secret) { s.configure(c, secrets) }
 
 func (s *Server) configure(c Config, secrets []bbb.Secret) {
-	live := &liveConfig{Config: c}
+	live := &liveConfig{Config: c, fingerprints: map[bbb.Secret]string{}}
+	for _, secret := range secrets {
+		live.fingerprints[secret] = secret.Fingerprint()
+	}
 	live.frontends = bbb.Verifier{Secrets: secrets, Algorithms: c.Algorithms(), UnsignedBodies: c.UnsignedBodies}
 	live.management = live.frontends
 	if len(c.ManagementSecrets) > 0 {
