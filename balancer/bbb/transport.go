@@ -12,7 +12,8 @@ type ClientConfig struct {
 	// Default 5 seconds.
 	ConnectTimeout time.Duration
 	// ResponseTimeout bounds the time from the request to the last byte of the
-	// answer; sending a request's body has as long again. Default 10 seconds.
+	// answer; sending the request has as long again, and a second more for each
+	// 512 KiB of its body. Default 10 seconds.
 	ResponseTimeout time.Duration
 	// MaxBody bounds an answer in bytes. Default 20 MiB.
 	MaxBody int64
