@@ -77,11 +77,8 @@ func (a *app) demo(ctx context.Context, listen string, classes bool) (err error)
 		return err
 	}
 
-	for i, d := range demoServers {
-		fmt.Fprintf(a.stdout, "%s is %s\n", d.name, strings.TrimPrefix(servers[i].URL(), "http://"))
-	}
 	front := demoFrontEnd{base: "http://" + s.addr.String() + "/bigbluebutton/api", secret: s.core.secrets[0]}
-	a.printDemo(front, file)
+	a.printDemo(front, servers, file)
 	school := newSchool(front, servers, log)
 	defer school.wait()
 	if classes {
@@ -155,7 +152,7 @@ func addDemoServers(ctx context.Context, s *service, servers []*bbbtest.Server) 
 }
 
 // printDemo says what there is, which links to try and what to type next.
-func (a *app) printDemo(front demoFrontEnd, file string) {
+func (a *app) printDemo(front demoFrontEnd, servers []*bbbtest.Server, file string) {
 	program := os.Args[0]
 	if strings.Contains(program, "go-build") { // go run
 		program = "go run ."
@@ -163,7 +160,12 @@ func (a *app) printDemo(front demoFrontEnd, file string) {
 	create := front.link("create", "name", "Demo room", "meetingID", "demo-room", "attendeePW", "ap", "moderatorPW", "mp",
 		"welcome", "Welcome to the demo")
 	room := []string{"meetingID", "demo-room"}
-	fmt.Fprintf(a.stdout, `A pool of three simulated BBB servers is running. A front-end would get:
+	fmt.Fprint(a.stdout, "A pool of three simulated BBB servers is running:\n\n")
+	for i, d := range demoServers {
+		fmt.Fprintf(a.stdout, "  %s    %s\n", d.name, hostname(servers[i].URL()))
+	}
+	fmt.Fprintf(a.stdout, `
+A front-end would get:
 
   URL     %s/
   Secret  %s

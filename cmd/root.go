@@ -14,6 +14,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -94,7 +96,7 @@ A first pool:
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%s", err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%s", flagProblem(err)) })
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "configuration `FILE` (default "+config.SystemFile+")")
 	_ = root.MarkPersistentFlagFilename("config", "toml")
 	root.AddGroup(
@@ -126,6 +128,19 @@ var commands = [...]func(*app) *cobra.Command{
 	newBackupCommand,
 	newRestoreCommand,
 	newVersionCommand,
+}
+
+// flagProblem says what is wrong with a flag, without the words of strconv.
+func flagProblem(err error) string {
+	number, ok := errors.AsType[*strconv.NumError](err)
+	if !ok {
+		return err.Error()
+	}
+	text, _, _ := strings.Cut(err.Error(), ": strconv.")
+	if number.Func == "ParseBool" {
+		return text + ": true or false is needed"
+	}
+	return text + ": a number is needed"
 }
 
 // isCoded tells whether err has its exit status already.

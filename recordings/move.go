@@ -92,6 +92,8 @@ func (l *Library) resume(ctx context.Context, r store.Recording) error {
 		return l.finishDelete(ctx, r)
 	case r.State == store.Deleted:
 		return l.finishUndelete(ctx, r)
+	case r.Moving == r.State:
+		return l.finishTrack(ctx, r)
 	default:
 		return l.finishMove(ctx, r)
 	}

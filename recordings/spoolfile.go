@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
 
 	"scalelite/store"
 )
@@ -144,6 +145,14 @@ func (s *Spool) Announce(ctx context.Context, name, server string) (string, erro
 
 // Dir is where an upload puts its temporary file, and what it is renamed in.
 func (s *Spool) Dir() string { return s.o.Config.SpoolDir }
+
+// Writable reports why nothing can be put into the spool, for the health check.
+func (s *Spool) Writable() error {
+	if err := unix.Access(s.o.Config.SpoolDir, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("the spool %s is not writable: %w", s.o.Config.SpoolDir, err)
+	}
+	return nil
+}
 
 // Files lists the tarballs of the spool and of failed_dir, the oldest first.
 func (s *Spool) Files(ctx context.Context) ([]SpoolFile, error) {

@@ -22,9 +22,10 @@ type Config struct {
 
 	ChecksumFailuresPerMinute int `toml:"checksum_failures_per_minute" doc:"failed checksums per address and minute before it is refused unseen; 0: no limit"`
 
-	TrustedProxies      []string `toml:"trusted_proxies" doc:"networks whose X-Forwarded-* headers count"`
-	GetMeetingsDisabled bool     `toml:"get_meetings_disabled" env:"GET_MEETINGS_API_DISABLED" doc:"getMeetings answers noMeetings"`
-	BuildNumber         string   `toml:"build_number" env:"BUILD_NUMBER" doc:"shown in the index response; empty: the program's version"`
+	TrustedProxies       []string `toml:"trusted_proxies" doc:"networks whose X-Forwarded-* headers count"`
+	CallbackAllowPrivate bool     `toml:"callback_allow_private" doc:"callbacks may go to private and loopback addresses; link-local ones are never called"`
+	GetMeetingsDisabled  bool     `toml:"get_meetings_disabled" env:"GET_MEETINGS_API_DISABLED" doc:"getMeetings answers noMeetings"`
+	BuildNumber          string   `toml:"build_number" env:"BUILD_NUMBER" doc:"shown in the index response; empty: the program's version"`
 
 	AdminSocket  string     `toml:"admin_socket" doc:"the command line's way into the running process"`
 	Metrics      bool       `toml:"metrics" doc:"serve /metrics"`
@@ -42,6 +43,7 @@ func DefaultConfig() Config {
 		Listen:                    ":3000",
 		ChecksumAlgorithms:        []string{"sha1", "sha256", "sha384", "sha512"},
 		UnsignedBodies:            true,
+		CallbackAllowPrivate:      true,
 		ChecksumFailuresPerMinute: 60,
 		TrustedProxies:            PrivateNetworks(),
 		AdminSocket:               "/run/scalelite/admin.sock",

@@ -34,29 +34,30 @@ var pagePolicy = func() string {
 // be coming back, in seconds.
 const retryAfter = 10
 
-// advice is what a person can do about a join that failed.
+// advice is what a person can do about a join that failed. Again: the same link
+// may work later; Retry: the page tries by itself.
 type advice struct {
-	Title, Text string
-	Retry       bool
+	Title, Text  string
+	Again, Retry bool
 }
 
 func adviceFor(e *bbb.Error) advice {
 	switch e.Key {
 	case bbb.ErrServerUnavailable.Key:
 		return advice{"The meeting is not reachable right now",
-			"The server that runs this meeting does not answer. This page tries again by itself; you will be let in as soon as the server is back. If it takes longer than a few minutes, ask your teacher to start the meeting again.", true}
+			"The server that runs this meeting does not answer. This page tries again by itself; you will be let in as soon as the server is back. If it takes longer than a few minutes, ask your teacher to start the meeting again.", true, true}
 	case bbb.ErrNotFound.Key:
 		return advice{"This meeting is not running",
-			"It has not begun yet, or it is over. Go back to your course and open the meeting from there, or ask your teacher when it starts.", false}
+			"It has not begun yet, or it is over. Go back to your course and open the meeting from there, or ask your teacher when it starts.", true, false}
 	case bbb.ErrChecksum.Key:
 		return advice{"This link is not valid",
-			"It may be incomplete or out of date. Go back to your course and open the meeting from there.", false}
+			"It may be incomplete or out of date. Go back to your course and open the meeting from there.", false, false}
 	case bbb.ErrMissingMeetingID.Key:
 		return advice{"This link is incomplete",
-			"It does not say which meeting you want to join. Go back to your course and open the meeting from there.", false}
+			"It does not say which meeting you want to join. Go back to your course and open the meeting from there.", false, false}
 	default:
 		return advice{"The meeting could not be opened",
-			"Something went wrong on our side. Please try again in a minute; if it happens again, tell your administrator.", false}
+			"Something went wrong on our side. Please try again in a minute; if it happens again, tell your administrator.", true, false}
 	}
 }
 

@@ -64,6 +64,8 @@ type liveConfig struct {
 	Config
 	frontends  bbb.Verifier
 	management bbb.Verifier
+	// fingerprints are those of the front-ends' secrets.
+	fingerprints map[bbb.Secret]string
 }
 
 // New returns the server; Handler or Serve make it answer.
@@ -82,13 +84,19 @@ func (s *Server) SetSecrets(secrets []bbb.Secret) {
 	s.configure(s.live.Load().Config, secrets)
 }
 
+// Secrets returns those of the front-ends that count now.
+func (s *Server) Secrets() []bbb.Secret { return s.live.Load().frontends.Secrets }
+
 // Reconfigure takes over what may change while running; secrets are those of
 // the front-ends. The listener's address, trusted_proxies and the admin socket
 // stay as they are.
 func (s *Server) Reconfigure(c Config, secrets []bbb.Secret) { s.configure(c, secrets) }
 
 func (s *Server) configure(c Config, secrets []bbb.Secret) {
-	live := &liveConfig{Config: c}
+	live := &liveConfig{Config: c, fingerprints: map[bbb.Secret]string{}}
+	for _, secret := range secrets {
+		live.fingerprints[secret] = secret.Fingerprint()
+	}
 	live.frontends = bbb.Verifier{Secrets: secrets, Algorithms: c.Algorithms(), UnsignedBodies: c.UnsignedBodies}
 	live.management = live.frontends
 	if len(c.ManagementSecrets) > 0 {
@@ -123,7 +131,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer cancel()
 	err := server.Shutdown(drain)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("requests still ran after %s and were cut", drainTimeout)
+		// A client that dawdles is no failure of the stop.
+		s.log.Warn("requests still ran and were cut", "after", drainTimeout.String())
+		err = nil
 	}
 	return errors.Join(err, server.Close(), ignoreClosed(<-served))
 }

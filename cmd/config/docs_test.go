@@ -7,7 +7,6 @@ import (
 	"testing"
 )
 
-
 // TestReferenceIsTrue holds docs/configuration.md against the sections' struct
 // tags and defaults.
 func TestReferenceIsTrue(t *testing.T) {
