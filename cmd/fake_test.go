@@ -40,6 +40,8 @@ type pool struct {
 	noService bool                       // nobody listens on the admin socket
 
 	failBackup error // in the middle of a Backup
+
+	library
 }
 
 func (p *pool) called(format string, args ...any) {
