@@ -51,7 +51,7 @@ func NewTransport(c ClientConfig) *http.Transport {
 	return &http.Transport{
 		Proxy:                  nil,
 		DialContext:            (&net.Dialer{Timeout: c.ConnectTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    c.ConnectTimeout,
+		TLSHandshakeTimeout:    2 * c.ConnectTimeout, // the call has its own limit, which names the server
 		Protocols:              &protocols,
 		MaxIdleConnsPerHost:    64,
 		MaxConnsPerHost:        512,
