@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,7 +57,8 @@ type Server struct {
 	trusted []*net.IPNet
 	echo    *echo.Echo
 
-	live atomic.Pointer[liveConfig]
+	changing sync.Mutex // orders changes of live
+	live     atomic.Pointer[liveConfig]
 }
 
 // liveConfig is what may change while requests are served.
@@ -66,6 +68,15 @@ type liveConfig struct {
 	management bbb.Verifier
 	// fingerprints are those of the front-ends' secrets.
 	fingerprints map[bbb.Secret]string
+}
+
+// fingerprint is that of a secret which has just verified, perhaps against the
+// configuration before this one.
+func (l *liveConfig) fingerprint(secret bbb.Secret) string {
+	if known, ok := l.fingerprints[secret]; ok {
+		return known
+	}
+	return secret.Fingerprint()
 }
 
 // New returns the server; Handler or Serve make it answer.
@@ -81,13 +92,19 @@ func New(o Options) *Server {
 
 // SetSecrets replaces the secrets of the front-ends for the requests to come.
 func (s *Server) SetSecrets(secrets []bbb.Secret) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	s.configure(s.live.Load().Config, secrets)
 }
 
 // Reconfigure takes over what may change while running; secrets are those of
 // the front-ends. The listener's address, trusted_proxies and the admin socket
 // stay as they are.
-func (s *Server) Reconfigure(c Config, secrets []bbb.Secret) { s.configure(c, secrets) }
+func (s *Server) Reconfigure(c Config, secrets []bbb.Secret) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	s.configure(c, secrets)
+}
 
 func (s *Server) configure(c Config, secrets []bbb.Secret) {
 	live := &liveConfig{Config: c, fingerprints: map[bbb.Secret]string{}}
