@@ -112,6 +112,9 @@ func (s *Spool) postpone(e *entry, cause error) {
 	if print, err := fingerprintOf(s.path(e.File)); errors.Is(err, fs.ErrNotExist) || err == nil && print != e.print {
 		// It was written to or replaced meanwhile: no fault of what is there now.
 		e.State, e.Error, e.Next = store.ImportSettling, oneLine(cause), time.Time{}
+		if e.stored {
+			s.note(e)
+		}
 		return
 	}
 	news := e.Error == ""
@@ -141,6 +144,11 @@ func (s *Spool) postpone(e *entry, cause error) {
 	if errors.Is(cause, ErrNoSpace) {
 		return
 	}
+	s.note(e)
+}
+
+// note stores how far a tarball is.
+func (s *Spool) note(e *entry) {
 	if err := s.put(e.Import); err != nil {
 		s.o.Log.Error("spool could not note a try", "file", e.File, "cause", err)
 		return
