@@ -198,12 +198,18 @@ on which server it is:
   getMeetings        %s
   end                %s
 
+A recording has just come into the spool and is imported as you read this:
+
+  getRecordings      %[8]s
+  play it            %[9]s
+
 In a second terminal:
 
-  %[8]s --config %[9]s status --watch
-  %[8]s --config %[9]s meetings
-  %[8]s --config %[9]s servers cordon bbb1 --wait
-  %[8]s --config %[9]s servers enable bbb1
+  %[10]s --config %[11]s status --watch
+  %[10]s --config %[11]s meetings
+  %[10]s --config %[11]s recordings
+  %[10]s --config %[11]s servers cordon bbb1 --wait
+  %[10]s --config %[11]s servers enable bbb1
 
 Ctrl-C ends the demo.
 `,
@@ -212,6 +218,7 @@ Ctrl-C ends the demo.
 		front.link("join", append(room, "fullName", "Ben", "role", "VIEWER")...),
 		front.link("getMeetings"),
 		front.link("end", append(room, "password", "mp")...),
+		front.link("getRecordings"), strings.TrimSuffix(front.base, "/bigbluebutton/api")+"/playback/presentation/2.3/"+sampleID,
 		program, file)
 }
 
