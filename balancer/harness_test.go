@@ -99,7 +99,7 @@ func newPool(t *testing.T, n int, tweak ...func(*balancer.Config)) *rig {
 
 // impatient makes calls to servers time out soon.
 func impatient(c *balancer.Config) {
-	c.ConnectTimeout, c.ResponseTimeout, c.PollTimeout = time.Second, 400*time.Millisecond, 800*time.Millisecond
+	c.ConnectTimeout, c.ResponseTimeout, c.PollTimeout = 2*time.Second, 700*time.Millisecond, 1500*time.Millisecond
 }
 
 func (r *rig) start() {

@@ -199,15 +199,6 @@ func (p *Pool) Drop(server string, k store.MeetingKey) {
 	}
 }
 
-// Clear takes all meetings off a server.
-func (p *Pool) Clear(server string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if n := p.nodes[server]; n != nil {
-		n.reset()
-	}
-}
-
 // Join counts somebody who was sent to a meeting.
 func (p *Pool) Join(server string, k store.MeetingKey) {
 	p.mu.Lock()

@@ -65,7 +65,6 @@ func (w *poolWalk) step() {
 		{"Polling", func() { w.Polling(id) }},
 		{"Polled", func() { w.polled(id) }},
 		{"Fail", func() { w.Fail(id) }},
-		{"Clear", func() { w.Clear(id); delete(w.lost, id) }},
 		{"Set", func() { w.set(id) }},
 		{"Remove and Set", func() { w.Remove(id); w.set(id); delete(w.lost, id) }},
 		{"Restore", func() { w.restore(id) }},

@@ -6,7 +6,7 @@ import (
 	"scalelite/balancer/bbb"
 )
 
-// LoadRule says what a meeting weighs. See PRODUCT.md 6.6; its unit is users.
+// LoadRule says what a meeting weighs, in users.
 type LoadRule struct {
 	MinUsers int           // a young meeting counts at least so many
 	Young    time.Duration // how long a meeting is young

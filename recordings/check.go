@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"scalelite/store"
 )
@@ -27,8 +26,8 @@ const (
 //     what is missing;
 //   - files without a record get one from their metadata.xml; those of a deleted
 //     recording go the way of the others;
-//   - what the trash holds for no record is removed, and forgotten what it no
-//     longer holds.
+//   - what the trash holds for no record is removed once it is as old as what
+//     leaves the trash, and forgotten what it no longer holds.
 //
 // A Problem is Fixed if it is gone after that.
 func (l *Library) Check(ctx context.Context, fix bool) ([]Problem, error) {
@@ -215,17 +214,9 @@ func (l *Library) checkTrash(ctx context.Context) (problems []Problem, err error
 	orphans, err := l.trashOrphans(ctx)
 	for _, dir := range orphans {
 		id, _, _ := cutLast(dir, "-")
-		problems = append(problems, Problem{RecordID: id, Kind: problemExtra, Detail: "no record knows the files at " + l.trees.trash(dir)})
+		problems = append(problems, Problem{RecordID: id, Kind: problemExtra, Detail: "no record knows the deleted files at " + l.trees.trash(dir) + "; they are removed when recordings.trash has passed"})
 	}
 	return problems, err
-}
-
-// cutLast cuts s around the last sep.
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }
 
 // repair mends what is wrong with one recording; see Check.

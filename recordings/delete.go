@@ -3,7 +3,10 @@ package recordings
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"scalelite/store"
@@ -90,6 +93,9 @@ func (l *Library) trashed(ctx context.Context, id string) (t store.Trashed, ok b
 // finishDelete removes the files of a deleted recording wherever they are, into
 // the trash if it is to be kept.
 func (l *Library) finishDelete(ctx context.Context, r store.Recording) error {
+	if r.State != store.Deleted {
+		return fmt.Errorf("the files of a recording that is %s are not removed", r.State)
+	}
 	t, keep, err := l.trashed(ctx, r.ID)
 	if err != nil {
 		return err
@@ -121,8 +127,25 @@ func (l *Library) finishDelete(ctx context.Context, r store.Recording) error {
 	if err := syncDirs(dirs...); err != nil {
 		return err
 	}
-	_, err = l.change(ctx, r.ID, func(r *store.Recording) { r.Moving = "" })
+	if !keep {
+		if err := l.discardTrash(r.ID); err != nil {
+			return err
+		}
+	}
 	l.step("removed the files")
+	_, err = l.change(ctx, r.ID, func(r *store.Recording) { r.Moving = "" })
+	return err
+}
+
+// discardTrash removes what the trash holds of a recording, by the names that
+// delete gives.
+func (l *Library) discardTrash(id string) error {
+	entries, err := os.ReadDir(l.trees.trash(""))
+	for _, e := range entries {
+		if of, _, _ := cutLast(e.Name(), "-"); of == id {
+			err = errors.Join(err, l.discard(l.trees.trash(e.Name())))
+		}
+	}
 	return err
 }
 
@@ -135,17 +158,13 @@ func (l *Library) Purge(ctx context.Context, ids []string) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		t, trashed, err := l.trashed(ctx, id)
-		if err != nil {
-			return err
-		}
 		ctx := context.WithoutCancel(ctx)
-		now := l.now()
+		r = tombstone(r, l.now())
 		err = l.store.Update(ctx, func(tx *store.Tx) error {
 			if err := tx.DeleteTrashed(id); err != nil {
 				return err
 			}
-			return tx.PutRecording(tombstone(r, now))
+			return tx.PutRecording(r)
 		})
 		if err != nil {
 			return err
@@ -154,10 +173,14 @@ func (l *Library) Purge(ctx context.Context, ids []string) ([]string, error) {
 		if err := l.finishDelete(ctx, r); err != nil {
 			return err
 		}
-		if trashed {
-			l.remove(l.trees.trash(t.Dir))
-		}
-		l.step("removed the trash")
 		return l.store.Update(ctx, func(tx *store.Tx) error { return tx.PurgeRecording(id) })
 	})
+}
+
+// cutLast cuts s around the last sep.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
 }

@@ -24,7 +24,9 @@ type PartialError struct {
 }
 
 // Error names what is not in, and why.
-func (e *PartialError) Error() string { return "only partly imported: " + errors.Join(e.errs...).Error() }
+func (e *PartialError) Error() string {
+	return "only partly imported: " + errors.Join(e.errs...).Error()
+}
 
 // Unwrap returns the causes.
 func (e *PartialError) Unwrap() []error { return e.errs }

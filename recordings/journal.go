@@ -44,7 +44,7 @@ const journalSuffix = ".json"
 // stage is the directory of an import.
 type stage string
 
-func (s stage) files() string                  { return filepath.Join(string(s), "files") }
+func (s stage) files() string                   { return filepath.Join(string(s), "files") }
 func (s stage) unpacked(kind, id string) string { return filepath.Join(string(s), "files", kind, id) }
 func (s stage) old(kind, id string) string      { return filepath.Join(string(s), "old", kind, id) }
 func (s stage) journal(id string) string        { return filepath.Join(string(s), id+journalSuffix) }
@@ -163,7 +163,7 @@ func (j journal) committed(r store.Recording) bool {
 func (l *Library) putBack(s stage, j journal, f journalFormat) error {
 	place, unpacked, old := l.trees.path(j.State, f.Type, j.ID), s.unpacked(f.Type, j.ID), s.old(f.Type, j.ID)
 	now, err := inode(place)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !absent(err) {
 		return err
 	}
 	isNew := err == nil && now == f.Inode
@@ -171,17 +171,18 @@ func (l *Library) putBack(s stage, j journal, f journalFormat) error {
 	if err != nil {
 		return err
 	}
+	aside := l.trees.aside()
 	switch {
 	case isNew && setAside:
-		if err = os.Rename(place, l.trees.aside()); err == nil {
+		if err = os.Rename(place, aside); err == nil {
 			err = os.Rename(old, place)
 		}
 	case setAside:
 		err = os.Rename(old, place)
 	case isNew:
 		// Exchanged, or put where nothing was.
-		if err = l.replace(unpacked, place, l.trees.aside()); errors.Is(err, fs.ErrNotExist) {
-			err = os.Rename(place, l.trees.aside())
+		if err = l.replace(unpacked, place, aside); errors.Is(err, fs.ErrNotExist) {
+			err = os.Rename(place, aside)
 		}
 	default:
 		return nil
@@ -189,5 +190,6 @@ func (l *Library) putBack(s stage, j journal, f journalFormat) error {
 	if err != nil {
 		return err
 	}
+	l.remove(aside)
 	return syncDir(filepath.Dir(place))
 }

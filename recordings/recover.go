@@ -95,15 +95,25 @@ func (l *Library) resumeAll(ctx context.Context) error {
 	return nil
 }
 
-// sweepTrash removes directories of the trash that no record knows.
+// sweepTrash removes directories of the trash that no record knows: empty ones,
+// and others once they are as old as what leaves the trash. They may belong to a
+// database that is brought back.
 func (l *Library) sweepTrash(ctx context.Context) error {
 	orphans, err := l.trashOrphans(ctx)
 	for _, dir := range orphans {
-		l.remove(l.trees.trash(dir))
+		if os.Remove(l.trees.trash(dir)) == nil {
+			continue
+		}
+		info, statErr := os.Stat(l.trees.trash(dir))
+		if statErr != nil || l.now().Sub(info.ModTime()) < l.settings.Load().trash {
+			continue
+		}
+		err = errors.Join(err, l.discard(l.trees.trash(dir)))
 	}
 	return err
 }
 
+// trashOrphans are the names of those directories.
 func (l *Library) trashOrphans(ctx context.Context) ([]string, error) {
 	// The directories first: one that appears later belongs to a record that
 	// may not be listed.

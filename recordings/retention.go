@@ -22,7 +22,7 @@ func (l *Library) Prune(ctx context.Context, dryRun bool) ([]Pruned, error) {
 	}
 	defer end()
 	if !dryRun {
-		if err := l.resumeAll(ctx); err != nil {
+		if err := errors.Join(l.resumeAll(ctx), l.sweepTrash(ctx)); err != nil {
 			return nil, err
 		}
 	}
@@ -138,17 +138,21 @@ func (l *Library) emptyTrash(ctx context.Context, id string) (bool, error) {
 		return false, err
 	}
 	r, err := l.recording(ctx, nil, id)
-	if err == nil && r.Moving != "" {
-		return false, nil // not before its files are all there
+	if errors.Is(err, ErrNotFound) { // a trace that should not be
+		err = l.store.Update(ctx, func(tx *store.Tx) error { return tx.DeleteTrashed(id) })
+		return err == nil, errors.Join(err, l.discardTrash(id))
 	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return false, err
+	if err != nil || r.State != store.Deleted || r.Moving != "" {
+		return false, err // not before its files are all there
 	}
-	err = l.store.Update(ctx, func(tx *store.Tx) error { return tx.DeleteTrashed(id) })
+	ctx = context.WithoutCancel(ctx)
+	err = l.store.Update(ctx, func(tx *store.Tx) error {
+		r.Moving = store.Deleted // for a start to finish it
+		return errors.Join(tx.DeleteTrashed(id), tx.PutRecording(r))
+	})
 	if err != nil {
 		return false, err
 	}
 	l.step("forgot the trash")
-	l.remove(l.trees.trash(t.Dir)) // else the next start does
-	return true, nil
+	return true, l.finishDelete(ctx, r)
 }

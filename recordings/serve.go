@@ -27,8 +27,11 @@ func (l *Library) OpenFile(r store.Recording, format, name string) (*os.File, er
 		return nil, notFound(err)
 	}
 	defer tree.Close()
-	if info, err := tree.Lstat(r.ID); err != nil || !info.IsDir() {
+	switch info, err := tree.Lstat(r.ID); {
+	case err != nil:
 		return nil, notFound(err)
+	case !info.IsDir():
+		return nil, ErrNotFound
 	}
 	root, err := tree.OpenRoot(r.ID)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -286,4 +288,12 @@ func printable(r rune) rune {
 		return ' '
 	}
 	return r
+}
+
+// Writable reports why nothing can be put into the spool, for the health check.
+func (s *Spool) Writable() error {
+	if err := unix.Access(s.o.Config.SpoolDir, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("the spool %s is not writable: %w", s.o.Config.SpoolDir, err)
+	}
+	return nil
 }

@@ -132,10 +132,15 @@ func isDir(path string) bool {
 // does not take an error of the file system for an absence.
 func exists(path string) (bool, error) {
 	_, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if absent(err) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// absent reports whether an error says that a path leads to nothing.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // kinds are the formats that have a directory in the tree of a state.

@@ -57,14 +57,23 @@ func (l *Library) undelete(ctx context.Context, id string) error {
 	}
 	l.step("announced")
 	err = l.finishUndelete(ctx, r)
-	if err != nil { // back into the trash, now or later
-		r, markErr := l.change(ctx, id, func(r *store.Recording) { r.Moving = store.Deleted })
-		if markErr == nil {
-			markErr = l.finishDelete(ctx, r)
-		}
-		err = errors.Join(err, markErr)
+	if err != nil {
+		err = errors.Join(err, l.backToTrash(ctx, id))
 	}
 	return err
+}
+
+// backToTrash undoes an undelete that failed, now or later.
+func (l *Library) backToTrash(ctx context.Context, id string) error {
+	r, err := l.change(ctx, id, func(r *store.Recording) {
+		if r.State == store.Deleted { // else it came back, whatever the error was
+			r.Moving = store.Deleted
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return l.resume(ctx, r)
 }
 
 // trashKinds are the formats of a deleted recording that are in the trash.
@@ -121,6 +130,8 @@ func (l *Library) finishUndelete(ctx context.Context, r store.Recording) error {
 		return err
 	}
 	l.step("brought back the record")
-	l.remove(l.trees.trash(t.Dir))
+	if err := l.discard(l.trees.trash(t.Dir)); err != nil { // it is empty
+		l.log.Warn("a directory of the trash could not be removed", "path", l.trees.trash(t.Dir), "cause", err)
+	}
 	return nil
 }

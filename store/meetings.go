@@ -97,6 +97,7 @@ func (tx *Tx) PutMeeting(m Meeting) error {
 	if !m.valid() {
 		return fmt.Errorf("a meeting ID must have 1 to %d bytes, its tenant up to %d, of UTF-8", MaxMeetingID, MaxTenant)
 	}
+	tx.touched = append(tx.touched, m.MeetingKey)
 	if _, err := tx.Server(m.Server); err != nil {
 		return fmt.Errorf("server %q of meeting %q: %w", m.Server, m.MeetingKey, err)
 	}
@@ -148,6 +149,7 @@ func (tx *Tx) DeleteMeeting(k MeetingKey) error {
 	if err != nil {
 		return err
 	}
+	tx.touched = append(tx.touched, k)
 	if err := tx.unindex(m); err != nil {
 		return err
 	}

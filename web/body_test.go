@@ -96,7 +96,13 @@ func TestSlidesFindTheNextServer(t *testing.T) {
 // TestSizes: what is at the limit passes, what is above is refused in words.
 func TestSizes(t *testing.T) {
 	t.Parallel()
-	s := newSystem(t, settings{servers: 1, noSync: true})
+	s := newSystem(t, settings{noSync: true})
+	created := make(chan []byte, 10)
+	s.addBackend("bbb1", map[string]http.HandlerFunc{"create": func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		created <- body
+		answers("text/xml", "<response><returncode>SUCCESS</returncode></response>")(w, r)
+	}})
 	full := append(bytes.Repeat([]byte(" "), maxXML-len("<modules/>")), "<modules/>"...)
 	for _, chunked := range []bool{false, true} {
 		send := func(body []byte) answer {
@@ -109,8 +115,8 @@ func TestSizes(t *testing.T) {
 		if a := send(full); !a.OK {
 			t.Fatalf("create with 32 MiB: %s", a.body)
 		}
-		if got := s.asked(0, "create"); !bytes.Equal(got.Body, full) {
-			t.Errorf("the server got other bytes, %d of %d", got.BodySize, len(full))
+		if got := <-created; !bytes.Equal(got, full) {
+			t.Errorf("the server got other bytes, %d of %d", len(got), len(full))
 		}
 		send(append(full[:len(full):len(full)], ' ')).wantFailed(t, "validationError", "The body of this request must not be larger than 32 MiB")
 	}
@@ -124,8 +130,8 @@ func TestSizes(t *testing.T) {
 		wantFailed(t, "validationError", "The body of this request must not be larger than 2 MiB")
 	s.post("create", "checksum="+bbb.Checksum(bbb.SHA256, "create", "", testSecret), "multipart/form-data; boundary=b", multipartOf("name", strings.Repeat("x", maxForm))).
 		wantFailed(t, "validationError", "The body of this request must not be larger than 2 MiB")
-	if n := s.servers[0].Count("create"); n != 3 {
-		t.Errorf("the server was asked %d times, want 3", n)
+	if n := len(created); n != 1 {
+		t.Errorf("the server was asked %d times more, want once", n)
 	}
 }
 
@@ -133,7 +139,8 @@ func TestSizes(t *testing.T) {
 func TestFilesOfAForm(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, settings{servers: 1, noSync: true})
-	body := "--b\r\nContent-Disposition: form-data; name=\"meetingID\"; filename=\"x\"\r\n\r\nevil\r\n" + multipartOf("meetingID", "room", "name", "no", "name", "Algebra")
+	body := multipartOf("meetingID", "room", "name", "no", "name", "Algebra")
+	body = strings.TrimSuffix(body, "--b--\r\n") + "--b\r\nContent-Disposition: form-data; name=\"meetingID\"; filename=\"x\"\r\n\r\nevil\r\n--b--\r\n"
 	a := s.post("create", "checksum="+bbb.Checksum(bbb.SHA256, "create", "", testSecret), "multipart/form-data; boundary=b", body)
 	if !a.OK || a.Field("meetingID") != "room" {
 		t.Fatalf("create: %s", a.body)

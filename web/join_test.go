@@ -152,6 +152,7 @@ func TestJoinPage(t *testing.T) {
 	s.setState("bbb1", store.Disabled)
 	none := newSystem(t, settings{noSync: true})
 	const limit = "203.0.113.9"
+	hopeless := map[string]bool{"checksumError": true, "missingParamMeetingID": true}
 	for name, test := range map[string]struct {
 		link, title, key string
 		retry            bool
@@ -175,13 +176,16 @@ func TestJoinPage(t *testing.T) {
 				if a.status != http.StatusOK || a.header.Get("Content-Type") != "text/html; charset=UTF-8" {
 					t.Fatalf("%s: %d %v", accept, a.status, a.header)
 				}
-				for _, want := range []string{"<h1>" + test.title + "</h1>", test.key, "<html lang=\"en\">", "Try again"} {
+				for _, want := range []string{"<h1>" + test.title + "</h1>", test.key, "<html lang=\"en\" dir=\"ltr\">"} {
 					if !strings.Contains(a.body, want) {
 						t.Errorf("the page lacks %q: %s", want, a.body)
 					}
 				}
 				if strings.Contains(a.body, "alert") || strings.Contains(a.body, "checksum=") || strings.Contains(a.body, "room") {
 					t.Errorf("the page repeats the request: %s", a.body)
+				}
+				if got := strings.Contains(a.body, `<a href="">Try again</a>`); got == hopeless[test.key] {
+					t.Errorf("offers to try again: %t", got)
 				}
 				if got := a.header.Get("Refresh") != ""; got != test.retry || strings.Contains(a.body, "every 10 seconds") != test.retry {
 					t.Errorf("tries again by itself: %t, want %t", got, test.retry)

@@ -151,3 +151,30 @@ func TestUnreadAnswer(t *testing.T) {
 		}
 	})
 }
+
+// TestStopCutsADawdler: a stop waits for a request, but not for ever, and is no
+// failure for it.
+func TestStopCutsADawdler(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{Config: DefaultConfig(), Secrets: []bbb.Secret{testSecret}, Log: slog.New(slog.DiscardHandler)})
+		l := newPipeListener()
+		ctx, cancel := context.WithCancel(context.Background())
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(ctx, l) }()
+		conn := l.dial()
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "POST /bigbluebutton/api/end HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\na"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		began := time.Now()
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took < drainTimeout || took > drainTimeout+time.Second {
+			t.Errorf("the stop took %s, want %s", took, drainTimeout)
+		}
+	})
+}

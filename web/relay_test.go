@@ -75,6 +75,21 @@ func TestBytesOfAnAnswer(t *testing.T) {
 	}
 }
 
+// TestMeetingsOfTenants are left out of getMeetings, the others come as they
+// are, also those that were made on the server itself.
+func TestMeetingsOfTenants(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, settings{noSync: true})
+	ours := "<meeting>\n<meetingID>made elsewhere</meetingID><metadata><a><![CDATA[<x>]]></a></metadata> </meeting>"
+	theirs := "<meeting><meetingID>theirs</meetingID><metadata><tenant-id>t1</tenant-id></metadata></meeting>"
+	s.addBackend("odd", map[string]http.HandlerFunc{
+		"getMeetings": answers("text/xml", "<response><returncode>SUCCESS</returncode><meetings>"+theirs+ours+theirs+"</meetings></response>"),
+	})
+	if a, want := s.get("getMeetings", "meetingID", "x"), "<response><returncode>SUCCESS</returncode><meetings>"+ours+"</meetings></response>"; a.body != want {
+		t.Errorf("got %s, want %s", a.body, want)
+	}
+}
+
 // TestBadServers (S20): whatever a server does, the answer is XML of ours, in
 // time, and a browser is sent nowhere.
 func TestBadServers(t *testing.T) {
@@ -145,6 +160,37 @@ func TestHostileXML(t *testing.T) {
 			s.create("room")
 			s.get("getMeetingInfo", "meetingID", "room").wantFailed(t, "internalError", accessMessage)
 		})
+	}
+}
+
+// TestCallerLeaves: that is nobody's failure.
+func TestCallerLeaves(t *testing.T) {
+	t.Parallel()
+	log := &logBuffer{}
+	s := newSystem(t, settings{noSync: true, log: log})
+	arrived := make(chan struct{}, 1)
+	s.addBackend("odd", map[string]http.HandlerFunc{
+		"create": answers("text/xml", "<response><returncode>SUCCESS</returncode></response>"),
+		"getMeetingInfo": func(_ http.ResponseWriter, r *http.Request) {
+			arrived <- struct{}{}
+			<-r.Context().Done()
+		},
+	})
+	s.create("room")
+	conn := s.dial(t)
+	target := strings.TrimPrefix(s.link("getMeetingInfo", "meetingID", "room"), s.url)
+	if _, err := io.WriteString(conn, "GET "+target+" HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-arrived
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for !strings.Contains(log.String(), "call=getMeetingInfo") {
+		time.Sleep(time.Millisecond)
+	}
+	if strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("log:\n%s", log)
 	}
 }
 

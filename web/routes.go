@@ -31,9 +31,9 @@ func (s *Server) routes() {
 	e.Use(s.recovered, s.hostChecked, noOptions)
 
 	for _, path := range []string{"/bigbluebutton", "/bigbluebutton/", apiPath, apiPath + "/"} {
-		e.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, path, s.index)
+		e.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, path, s.counted("index", s.index))
 	}
-	for _, call := range s.calls() {
+	for _, call := range append(s.calls(), s.recordingCalls()...) {
 		e.Match(call.methods(), apiPath+"/"+call.name, s.serve(call))
 	}
 	m := management{
@@ -41,7 +41,9 @@ func (s *Server) routes() {
 		verify: func() bbb.Verifier { return s.live.Load().management },
 		refuse: s.refuseChecksum,
 	}
-	m.register(e.Group(managementPath, s.unlessLimited))
+	m.register(e.Group(managementPath, s.countedByPath, s.unlessLimited))
+	s.uploadRoutes()
+	s.playbackRoutes()
 
 	for _, path := range []string{"/", "/health_check"} {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, s.health)
@@ -191,6 +193,7 @@ func (s *Server) onError(err error, c echo.Context) {
 		return
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		answer = bbb.ErrUnsupportedRequest
+		s.observe(c, unknownCall(c), refused, answer)
 	default:
 		s.log.Error("request failed", "addr", c.RealIP(), "path", c.Path(), "cause", err)
 		if managed {
@@ -198,8 +201,15 @@ func (s *Server) onError(err error, c echo.Context) {
 			return
 		}
 	}
-	s.observe(c, "other", refused, err)
 	_ = c.Blob(http.StatusOK, xmlType, answer.XML())
+}
+
+// unknownCall is what the log calls a request that no route took.
+func unknownCall(c echo.Context) string {
+	if name, ok := strings.CutPrefix(c.Request().URL.Path, apiPath+"/"); ok {
+		return clip(name)
+	}
+	return "other"
 }
 
 func robots(c echo.Context) error {

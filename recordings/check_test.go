@@ -1,0 +1,269 @@
+package recordings
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"scalelite/store"
+)
+
+// problems checks and compares without the details, which must be there.
+func (s *shelf) wantProblems(fix bool, want ...Problem) {
+	s.t.Helper()
+	got, err := s.Check(s.t.Context(), fix)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, p := range got {
+		if p.Detail == "" {
+			s.t.Errorf("%+v says nothing", p)
+		}
+	}
+	order := cmpopts.SortSlices(func(a, b Problem) bool { return a.RecordID+a.Format+a.Kind < b.RecordID+b.Format+b.Kind })
+	if diff := cmp.Diff(want, got, order, cmpopts.IgnoreFields(Problem{}, "Detail"), cmpopts.EquateEmpty()); diff != "" {
+		s.t.Errorf("problems (-want +got):\n%s", diff)
+	}
+}
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestT15CheckFindsAndMends(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		harm func(*testing.T, *shelf)
+		want Problem // once mended
+		rest []fixture
+	}{
+		"a format is missing": {
+			func(t *testing.T, s *shelf) { must(t, os.RemoveAll(s.trees.path(store.Published, "video", idA))) },
+			Problem{RecordID: idA, Format: "video", Kind: "missing", Fixed: true},
+			[]fixture{presentation(idA)},
+		},
+		"files in the wrong tree": {
+			func(t *testing.T, s *shelf) {
+				must(t, into(s.trees.path(store.Published, "video", idA), s.trees.path(store.Unpublished, "video", idA)))
+			},
+			Problem{RecordID: idA, Format: "video", Kind: "misplaced", Fixed: true},
+			[]fixture{presentation(idA), video(idA)},
+		},
+		"files in both trees": {
+			func(t *testing.T, s *shelf) {
+				must(t, os.CopyFS(s.trees.path(store.Unpublished, "video", idA), os.DirFS(s.trees.path(store.Published, "video", idA))))
+			},
+			Problem{RecordID: idA, Format: "video", Kind: "misplaced", Fixed: true},
+			[]fixture{presentation(idA), video(idA)},
+		},
+		"a file more": {
+			func(t *testing.T, s *shelf) {
+				must(t, os.WriteFile(filepath.Join(s.trees.path(store.Published, "video", idA), "more"), []byte("x"), 0o644))
+			},
+			Problem{RecordID: idA, Format: "video", Kind: "size", Fixed: true},
+			[]fixture{presentation(idA), video(idA).with("more", "x")},
+		},
+		"a format without a record": {
+			func(t *testing.T, s *shelf) { s.place(store.Published, podcast(idA)) },
+			Problem{RecordID: idA, Format: "podcast", Kind: "extra", Fixed: true},
+			[]fixture{presentation(idA), video(idA), podcast(idA)},
+		},
+		"files without a record": {
+			func(t *testing.T, s *shelf) { s.place(store.Published, presentation(idB)) },
+			Problem{RecordID: idB, Format: "presentation", Kind: "extra", Fixed: true},
+			[]fixture{presentation(idA), video(idA), presentation(idB)},
+		},
+		"files of nobody knows what": {
+			func(t *testing.T, s *shelf) {
+				s.place(store.Published, fixture{"video", idB, "", map[string]string{"x": "x"}})
+			},
+			Problem{RecordID: idB, Format: "video", Kind: "extra"},
+			[]fixture{presentation(idA), video(idA), {"video", idB, "", map[string]string{"x": "x"}}},
+		},
+		"a directory in the trash": {
+			func(t *testing.T, s *shelf) {
+				dir, old := s.trees.trash(idB+"-xyz"), s.clock.now().Add(-8*24*time.Hour)
+				must(t, os.Mkdir(dir, 0o755), os.Chtimes(dir, old, old))
+			},
+			Problem{RecordID: idB, Kind: "extra", Fixed: true},
+			[]fixture{presentation(idA), video(idA)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShelf(t)
+			s.imports(presentation(idA), video(idA))
+			s.wantProblems(true)
+			before := s.get(idA)
+			c.harm(t, s)
+			found := c.want
+			found.Fixed = false
+			s.wantProblems(false, found)
+			if diff := cmp.Diff(before, s.get(idA)); diff != "" {
+				t.Errorf("a check changed the record:\n%s", diff)
+			}
+			s.wantProblems(true, c.want)
+			s.wantFiles(store.Published, c.rest...)
+			if !c.want.Fixed {
+				must(t, os.RemoveAll(s.trees.path(store.Published, c.want.Format, c.want.RecordID)))
+			}
+		})
+	}
+}
+
+// place puts files into a tree, as somebody might who knows nothing of records.
+func (s *shelf) place(state store.RecordingState, f fixture) {
+	s.t.Helper()
+	for name, text := range f.contents() {
+		path := filepath.Join(s.trees.tree(state), name)
+		must(s.t, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644))
+	}
+}
+
+func podcast(id string) fixture {
+	f := video(id).replaced("<format>video", "<format>podcast").replaced("/playback/video/"+id+"/", "/podcast/"+id+"/audio.ogg")
+	f.kind, f.files = "podcast", map[string]string{"audio.ogg": "ogg"}
+	return f
+}
+
+// A recording that has lost all its files keeps its record: perhaps a disk is
+// not mounted.
+func TestCheckKeepsARecordWithoutAnyFiles(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.imports(presentation(idA), video(idA))
+	before := s.get(idA)
+	elsewhere := filepath.Join(s.dir, "elsewhere")
+	must(t, os.Rename(s.trees.published, elsewhere), os.Mkdir(s.trees.published, 0o755))
+	s.wantProblems(true, Problem{RecordID: idA, Format: "presentation", Kind: "missing"}, Problem{RecordID: idA, Format: "video", Kind: "missing"})
+	if diff := cmp.Diff(before, s.get(idA)); diff != "" {
+		t.Errorf("the record changed:\n%s", diff)
+	}
+	must(t, os.Remove(s.trees.published), os.Rename(elsewhere, s.trees.published))
+	s.wantProblems(true)
+}
+
+func TestCheckOfDeletedRecordings(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.imports(presentation(idA), presentation(idB))
+	s.deletes(idA)
+	s.deletes(idB)
+	// Files that come back from somewhere, and a trash that was emptied by hand.
+	s.place(store.Unpublished, presentation(idA))
+	t.Log(s.names(s.trees.trash("")))
+	for _, dir := range s.names(s.trees.trash("")) {
+		if dir[:len(idB)] == idB {
+			must(t, os.RemoveAll(s.trees.trash(dir)))
+		}
+	}
+	s.wantProblems(true, Problem{RecordID: idA, Format: "presentation", Kind: "extra", Fixed: true}, Problem{RecordID: idB, Kind: "missing", Fixed: true})
+	s.wantFiles(store.Published)
+	if _, err := s.Undelete(t.Context(), []string{idB}); !errors.Is(err, ErrNoFiles) {
+		t.Errorf("undelete without files: %v", err)
+	}
+	if _, err := s.Undelete(t.Context(), []string{idA}); err != nil {
+		t.Error(err)
+	}
+}
+
+// T29: after the loss of the database the files tell everything but what was set
+// through the API.
+func TestT29Rescan(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.imports(presentation(idA), video(idA), presentation(idB).meta("tenant-id", "t1"))
+	s.imports(presentation(idOld))
+	s.publish(idB, false)
+	s.deletes(idOld)
+	trash := s.names(s.trees.trash(""))
+	var want []store.Recording
+	for _, id := range []string{idA, idB} {
+		want = append(want, s.get(id))
+	}
+	lost := newShelf(t, func(o *Options) { o.Config = shelfConfig(s.dir) })
+	added, err := lost.Rescan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, r := range added {
+		ids = append(ids, r.ID)
+		if r.Error != "" {
+			t.Errorf("%s: %s", r.ID, r.Error)
+		}
+	}
+	if slices.Sort(ids); !slices.Equal(ids, []string{idA, idB}) {
+		t.Errorf("added %v", ids)
+	}
+	for _, w := range want {
+		if diff := cmp.Diff(w, lost.get(w.ID)); diff != "" {
+			t.Errorf("record (-want +got):\n%s", diff)
+		}
+	}
+	if again, err := lost.Rescan(t.Context()); err != nil || len(again) != 0 {
+		t.Errorf("again: %v, %v", again, err)
+	}
+	if diff := cmp.Diff(trash, s.names(s.trees.trash(""))); diff != "" {
+		t.Errorf("the trash changed, which the old database may need again:\n%s", diff)
+	}
+	must(t, os.RemoveAll(s.trees.trash(trash[0])))
+	if _, err := s.Purge(t.Context(), []string{idOld}); err != nil {
+		t.Fatal(err)
+	}
+	// The tree was a choice: an import does not undo it.
+	lost.imports(presentation(idB).meta("tenant-id", "t1"))
+	if r := lost.get(idB); r.State != store.Unpublished {
+		t.Errorf("it is %s", r.State)
+	}
+}
+
+func TestRescanTellsWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.imports(presentation(idB))
+	s.deletes(idB)
+	broken := video(idA)
+	broken.xml = "x"
+	strange := fixture{"notes", "not a word", "", map[string]string{"x": "x"}}
+	for _, f := range []fixture{broken, presentation(idA), strange} {
+		s.place(store.Published, f)
+	}
+	s.place(store.Unpublished, presentation(idB)) // deleted stays deleted
+	added, err := s.Rescan(t.Context())
+	if err != nil || len(added) != 1 || added[0].Error == "" || len(added[0].Formats) != 2 {
+		t.Fatalf("added %+v, %v", added, err)
+	}
+	if r := s.get(idA); len(r.Formats) != 1 || r.State != store.Published {
+		t.Errorf("record %+v", r)
+	}
+	if r := s.get(idB); r.State != store.Deleted {
+		t.Errorf("it is %s", r.State)
+	}
+	must(t, os.RemoveAll(s.trees.path(store.Published, "video", idA)), os.RemoveAll(s.trees.path(store.Unpublished, "presentation", idB)))
+}
+
+// What lies in both trees is unpublished, and one copy of it stays.
+func TestRescanOfFilesInBothTrees(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.place(store.Published, presentation(idA))
+	s.place(store.Published, video(idA))
+	s.place(store.Unpublished, presentation(idA))
+	if _, err := s.Rescan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.wantFiles(store.Unpublished, presentation(idA), video(idA))
+	if r := s.get(idA); r.State != store.Unpublished || r.Moving != "" {
+		t.Errorf("state %s, moving %q", r.State, r.Moving)
+	}
+}
