@@ -167,13 +167,3 @@ func (b *Balancer) inBackground(fn func(ctx context.Context)) {
 func (b *Balancer) endpoint(s store.Server) bbb.Endpoint {
 	return bbb.Endpoint{URL: s.API, Secret: s.Secret, Algorithm: b.algo}
 }
-
-// meeting returns the record of a meeting, or store.ErrNotFound.
-func (b *Balancer) meeting(ctx context.Context, k store.MeetingKey) (store.Meeting, error) {
-	var m store.Meeting
-	err := b.store.View(ctx, func(tx *store.Tx) (err error) {
-		m, err = tx.Meeting(k)
-		return err
-	})
-	return m, err
-}

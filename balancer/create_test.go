@@ -30,12 +30,17 @@ func sent(q bbbtest.Request) map[string][]string {
 func TestCreateOfAKnownMeetingGoesToItsServerAgain(t *testing.T) {
 	r := newPool(t, 3)
 	first := r.create("lesson-1")
+	was := r.record("lesson-1")
 	for range 3 {
+		r.clock.forward(time.Minute)
 		if got := r.create("lesson-1"); got != first {
 			t.Errorf("created on %s, then on %s", first, got)
 		}
 	}
 	r.wantOn("lesson-1", first)
+	if diff := cmp.Diff(was, r.record("lesson-1")); diff != "" {
+		t.Errorf("a repeated create changed the record:\n%s", diff)
+	}
 	if n := r.sims[first].Count("create"); n != 4 || r.calls("create") != 4 {
 		t.Errorf("%d creates went to %s, %d in all, want 4 and 4", n, first, r.calls("create"))
 	}
@@ -180,8 +185,10 @@ func TestCreatesOfOneMeetingGoToItsServerOneAtATime(t *testing.T) {
 		t.Errorf("%d creates were sent, want the first and that of another meeting", n)
 	}
 	r.sims["s1"].Behave()
-	if !<-done || !<-done {
-		t.Error("a create failed")
+	for range 2 {
+		if !<-done {
+			t.Error("a create failed")
+		}
 	}
 }
 
@@ -398,6 +405,21 @@ func TestDeadServerLosesItsMeetingToAnother(t *testing.T) {
 				t.Errorf("the next create went to %s, not to %s", got, now)
 			}
 		})
+	}
+}
+
+// A server may listen and be dead all the same.
+func TestOfflineServerIsNotAskedAgain(t *testing.T) {
+	r := newPool(t, 3)
+	server := r.create("lesson-1")
+	r.sims[server].Misbehave(bbbtest.Misbehaviour{Kind: bbbtest.ServerError})
+	r.poll()
+	r.poll()
+	if got := r.create("lesson-1"); got == server {
+		t.Errorf("created on %s", got)
+	}
+	if n := r.sims[server].Count("create"); n != 1 {
+		t.Errorf("the offline server was asked %d times", n-1)
 	}
 }
 

@@ -3,6 +3,7 @@ package balancer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -14,18 +15,24 @@ import (
 // GetMeetings asks every online server that is not disabled at the same time
 // and puts their meetings together, byte for byte. A server that fails or takes
 // longer than balancer.aggregate_timeout is answered for by its last good poll,
-// up to two intervals old, or left out. shown tells which meetings belong to
-// the caller.
-func (b *Balancer) GetMeetings(ctx context.Context, shown func(bbb.Meeting) bool) bbb.Reply {
+// up to two intervals old, or left out. If all are left out the error is
+// bbb.ErrAccessFailed: a front-end takes an empty list for the end of all
+// meetings. shown tells which meetings belong to the caller.
+func (b *Balancer) GetMeetings(ctx context.Context, shown func(bbb.Meeting) bool) (bbb.Reply, error) {
 	asked := b.liveServers()
 	answers := b.askAll(ctx, asked)
 	stale := b.pool.Reports(b.now().Add(-2 * b.cfg().PollInterval))
 
 	var elements []byte
+	silent := 0
 	for i, s := range asked {
 		meetings := answers[i]
 		if meetings == nil {
-			meetings = stale[s.ID]
+			report, polled := stale[s.ID]
+			if !polled {
+				silent++
+			}
+			meetings = report
 		}
 		for _, m := range meetings {
 			if shown(m) {
@@ -33,8 +40,13 @@ func (b *Balancer) GetMeetings(ctx context.Context, shown func(bbb.Meeting) bool
 			}
 		}
 	}
-	return meetingsReply(elements)
+	if silent > 0 && silent == len(asked) {
+		return bbb.Reply{}, bbb.ErrAccessFailed.With(errNoneAnswered)
+	}
+	return meetingsReply(elements), nil
 }
+
+var errNoneAnswered = errors.New("no server answered getMeetings")
 
 // NoMeetings is the answer of getMeetings when there are none, or the call is
 // switched off.

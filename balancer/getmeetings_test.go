@@ -2,6 +2,7 @@ package balancer_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -14,6 +15,16 @@ import (
 )
 
 func everything(bbb.Meeting) bool { return true }
+
+// getMeetings is GetMeetings that must not fail.
+func (r *rig) getMeetings(shown func(bbb.Meeting) bool) bbb.Reply {
+	r.t.Helper()
+	reply, err := r.GetMeetings(r.t.Context(), shown)
+	if err != nil {
+		r.t.Error(err)
+	}
+	return reply
+}
 
 // ids are the IDs of the meetings in an answer, by the number of times.
 func ids(t *testing.T, reply bbb.Reply) map[string]int {
@@ -50,7 +61,7 @@ func TestGetMeetingsPutsTheServersAnswersTogether(t *testing.T) {
 			want = append(want, bytes.Clone(m.Raw))
 		}
 	}
-	reply := r.GetMeetings(t.Context(), everything)
+	reply := r.getMeetings(everything)
 	if got := ids(t, reply); len(got) != 7 || len(want) != 7 {
 		t.Errorf("%v, the servers have %d", got, len(want))
 	}
@@ -65,11 +76,11 @@ func TestGetMeetingsShowsWhatIsTheCallers(t *testing.T) {
 	r := newPool(t, 2)
 	r.makeOn("s1", "tenants", "meta_tenant-id=t1")
 	r.create("plain")
-	reply := r.GetMeetings(t.Context(), func(m bbb.Meeting) bool { return m.TenantID == "" })
+	reply := r.getMeetings(func(m bbb.Meeting) bool { return m.TenantID == "" })
 	if got := ids(t, reply); len(got) != 1 || got["plain"] != 1 {
 		t.Errorf("%v", got)
 	}
-	reply = r.GetMeetings(t.Context(), func(m bbb.Meeting) bool { return m.TenantID == "t1" })
+	reply = r.getMeetings(func(m bbb.Meeting) bool { return m.TenantID == "t1" })
 	if got := ids(t, reply); len(got) != 1 || got["tenants"] != 1 {
 		t.Errorf("%v", got)
 	}
@@ -79,13 +90,13 @@ func TestGetMeetingsOfNone(t *testing.T) {
 	const want = "<response><returncode>SUCCESS</returncode><meetings/><messageKey>noMeetings</messageKey><message>no meetings were found on this server</message></response>"
 	for n := range 3 {
 		r := newPool(t, n)
-		if reply := r.GetMeetings(t.Context(), everything); string(reply.Body) != want || !reply.OK {
+		if reply := r.getMeetings(everything); string(reply.Body) != want || !reply.OK {
 			t.Errorf("with %d servers: %s", n, reply.Body)
 		}
 	}
 	r := newPool(t, 1)
 	r.create("hidden")
-	if reply := r.GetMeetings(t.Context(), func(bbb.Meeting) bool { return false }); string(reply.Body) != want {
+	if reply := r.getMeetings(func(bbb.Meeting) bool { return false }); string(reply.Body) != want {
 		t.Errorf("with nothing to show: %s", reply.Body)
 	}
 	if string(balancer.NoMeetings().Body) != want {
@@ -105,7 +116,7 @@ func TestGetMeetingsAsksEveryServerThatIsOnlineAndNotDisabled(t *testing.T) {
 	for _, sim := range r.sims {
 		sim.ResetRequests()
 	}
-	got := ids(t, r.GetMeetings(t.Context(), everything))
+	got := ids(t, r.getMeetings(everything))
 	if len(got) != 2 || got["on-1"] != 1 || got["on-2"] != 1 {
 		t.Errorf("%v, want those of s1 and s2", got)
 	}
@@ -132,7 +143,7 @@ func TestGetMeetingsWithSlowAndBrokenServers(t *testing.T) {
 		r.sims[id].Misbehave(bbbtest.Misbehaviour{Kind: kind})
 	}
 	r.makeOn("s8", "new-8")
-	got := ids(t, r.GetMeetings(t.Context(), everything))
+	got := ids(t, r.getMeetings(everything))
 	for i := 1; i <= 8; i++ {
 		if got[fmt.Sprintf("on-%d", i)] != 1 {
 			t.Errorf("the meeting of server %d is not in the answer", i)
@@ -142,11 +153,32 @@ func TestGetMeetingsWithSlowAndBrokenServers(t *testing.T) {
 		t.Errorf("got %v, want what the last polls saw, and the present meetings of s8", got)
 	}
 	r.clock.forward(2*r.cfg.PollInterval + time.Second)
-	got = ids(t, r.GetMeetings(t.Context(), everything))
+	got = ids(t, r.getMeetings(everything))
 	for i := 1; i <= 8; i++ {
 		if want := min(i/5, 1); got[fmt.Sprintf("on-%d", i)] != want {
 			t.Errorf("when the polls are more than two intervals old, the meeting of server %d is there %d times, want %d", i, got[fmt.Sprintf("on-%d", i)], want)
 		}
+	}
+}
+
+// An empty list in place of an error would have front-ends drop their meetings.
+func TestGetMeetingsIsAnErrorWhenNobodyCanBeAnsweredFor(t *testing.T) {
+	r := newPool(t, 2)
+	r.create("class")
+	r.poll()
+	for _, sim := range r.sims {
+		sim.Misbehave(bbbtest.Misbehaviour{Kind: bbbtest.ServerError})
+	}
+	if got := ids(t, r.getMeetings(everything)); got["class"] != 1 {
+		t.Errorf("with a recent poll: %v", got)
+	}
+	r.clock.forward(2*r.cfg.PollInterval + time.Second)
+	if reply, err := r.GetMeetings(t.Context(), everything); !errors.Is(err, bbb.ErrAccessFailed) {
+		t.Errorf("no server answers, and the polls are old: %s, %v", reply.Body, err)
+	}
+	r.sims["s1"].Behave()
+	if reply, err := r.GetMeetings(t.Context(), everything); err != nil || !reply.OK {
+		t.Errorf("one server answers: %s, %v", reply.Body, err)
 	}
 }
 
@@ -159,7 +191,7 @@ func TestGetMeetingsAsksAllAtTheSameTime(t *testing.T) {
 		sim.Misbehave(bbbtest.Misbehaviour{Call: "getMeetings", Kind: bbbtest.Slow, Delay: time.Minute})
 	}
 	answer := make(chan bbb.Reply)
-	go func() { answer <- r.GetMeetings(t.Context(), everything) }()
+	go func() { answer <- r.getMeetings(everything) }()
 	for _, sim := range r.sims {
 		if err := sim.WaitRequests(t.Context(), "getMeetings", 1); err != nil {
 			t.Fatal(err)

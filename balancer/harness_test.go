@@ -73,6 +73,8 @@ type rig struct {
 	hooks balancer.Hooks
 	db    *storetest.File
 	sims  map[string]*bbbtest.Server
+
+	recordings bool // as Options.Recordings, from the next start
 }
 
 // newPool returns a rig with n servers, enabled and polled.
@@ -97,7 +99,7 @@ func newPool(t *testing.T, n int, tweak ...func(*balancer.Config)) *rig {
 
 // impatient makes calls to servers time out soon.
 func impatient(c *balancer.Config) {
-	c.ConnectTimeout, c.ResponseTimeout, c.PollTimeout = time.Second, 400*time.Millisecond, 800*time.Millisecond
+	c.ConnectTimeout, c.ResponseTimeout, c.PollTimeout = 2*time.Second, 700*time.Millisecond, 1500*time.Millisecond
 }
 
 func (r *rig) start() {
@@ -108,7 +110,7 @@ func (r *rig) start() {
 	b, err := balancer.New(r.t.Context(), balancer.Options{
 		Store: r.db.Store, Client: bbb.NewClient(transport, config), Config: r.cfg, Algorithm: bbb.SHA256,
 		Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Now: r.clock.Now, Hooks: r.hooks,
+		Now: r.clock.Now, Hooks: r.hooks, Recordings: r.recordings,
 	})
 	if err != nil {
 		r.t.Fatalf("start the balancer: %v", err)

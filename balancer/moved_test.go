@@ -162,8 +162,7 @@ func TestCreateWaitsForAnOwedEnd(t *testing.T) {
 	if err != nil || !reply.OK {
 		t.Fatalf("create: %v %s", err, reply.Body)
 	}
-	r.Close()
-	r.start()
+	r.eventually("the owed end is done with", func() bool { return strings.Contains(r.log.String(), "owed end of a meeting") })
 	r.wantOn("lesson-1", "s1")
 	if err := r.join("lesson-1"); err != nil {
 		t.Error(err)
@@ -183,6 +182,9 @@ func TestOwedEndIsVoidOnceTheMeetingIsBoundThereAgain(t *testing.T) {
 	r.back("s1")
 	r.eventually("the end has failed", func() bool { return strings.Contains(r.log.String(), "did not succeed") })
 	r.create("lesson-1")
+	if m, _ := r.sims["s1"].Meeting("lesson-1"); m.Users != 0 {
+		t.Error("the meeting whose end was asked for goes on as the new one")
+	}
 	ends := r.calls("end")
 	r.poll()
 	r.Close()

@@ -286,6 +286,32 @@ func TestCordonedServerWithoutMeetingsBecomesDisabled(t *testing.T) {
 	}
 }
 
+func TestCordonedServerWithAMeetingThatWasNotKnownIsNotEmpty(t *testing.T) {
+	r := newPool(t, 1)
+	r.setState("s1", store.Cordoned)
+	r.makeOn("s1", "foreign")
+	r.poll()
+	if got := r.info("s1").State; got != store.Cordoned {
+		t.Errorf("it is %s", got)
+	}
+}
+
+func TestCordonedServerWithAMeetingThatItDoesNotListYetIsNotEmpty(t *testing.T) {
+	r := newPool(t, 1)
+	r.create("lesson-1")
+	r.sims["s1"].Forget("lesson-1")
+	r.setState("s1", store.Cordoned)
+	r.poll()
+	if got := r.info("s1").State; got != store.Cordoned {
+		t.Errorf("it is %s", got)
+	}
+	r.clock.forward(2 * time.Minute)
+	r.poll()
+	if got := r.info("s1").State; got != store.Disabled {
+		t.Errorf("when the meeting is over it is %s", got)
+	}
+}
+
 // A cordoned server that does not answer is not empty.
 func TestCordonedServerThatFailsStaysCordoned(t *testing.T) {
 	r := newPool(t, 2)
@@ -359,6 +385,7 @@ func TestLostDatabaseIsFoundAgainByOnePoll(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	fresh.clock.forward(time.Hour)
 	fresh.poll()
 	for id, m := range was {
 		got := fresh.record(id)

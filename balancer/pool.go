@@ -31,8 +31,12 @@ type node struct {
 	status  store.Status
 	failing bool // its last answer failed
 
+	// The sums of all meetings. Those that a restart lost the tallies of are in
+	// lost, people and count.
 	meetings map[store.MeetingKey]*tally
-	weight   float64 // of all meetings; those a restart lost the tallies of included
+	lost     float64 // weight
+	users    int
+	videos   int
 	people   int
 	count    int // meetings that are no breakout rooms
 	chosen   int64
@@ -72,7 +76,7 @@ func (p *Pool) Restore(s store.Server, st store.Status, bound []store.Meeting, n
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := &node{server: s, status: st, failing: st.Error != "", meetings: map[store.MeetingKey]*tally{}}
-	n.weight, n.people, n.count = st.Weight, st.Users, st.Meetings
+	n.lost, n.people, n.count = st.Weight, st.Users, st.Meetings
 	for _, m := range bound {
 		n.chosen = max(n.chosen, m.Created.UnixNano())
 		if m.Created.After(st.Polled) {
@@ -137,7 +141,7 @@ func (p *Pool) Load(id string) (float64, bool) {
 	if n == nil || !n.status.Online || n.server.State == store.Disabled {
 		return 0, false
 	}
-	return n.load(), true
+	return p.load(n), true
 }
 
 // Place chooses a server for a new meeting and counts the meeting there at once.
@@ -152,7 +156,7 @@ func (p *Pool) Place(k store.MeetingKey, wish TagWish, exclude []string, now tim
 			continue
 		}
 		candidates = append(candidates, Candidate{
-			ID: id, Tag: n.server.Tag, Load: n.load(), Chosen: n.chosen,
+			ID: id, Tag: n.server.Tag, Load: p.load(n), Chosen: n.chosen,
 			Standby: n.server.Standby, Doubtful: doubt && n.failing,
 		})
 	}
@@ -195,15 +199,6 @@ func (p *Pool) Drop(server string, k store.MeetingKey) {
 	}
 }
 
-// Clear takes all meetings off a server.
-func (p *Pool) Clear(server string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if n := p.nodes[server]; n != nil {
-		n.reset()
-	}
-}
-
 // Join counts somebody who was sent to a meeting.
 func (p *Pool) Join(server string, k store.MeetingKey) {
 	p.mu.Lock()
@@ -212,12 +207,10 @@ func (p *Pool) Join(server string, k store.MeetingKey) {
 	if n == nil {
 		return
 	}
-	t := n.meetings[k]
-	if t == nil {
-		t = &tally{}
-		n.meetings[k] = t
+	joined := tally{joinsOnly: true}
+	if t := n.meetings[k]; t != nil {
+		joined = *t
 	}
-	joined := *t
 	joined.joins++
 	p.tally(n, k, joined)
 }
@@ -349,11 +342,13 @@ func (n *node) available() bool {
 	return n.server.State == store.Enabled && n.status.Online
 }
 
-func (n *node) load() float64 { return n.weight * n.server.LoadMultiplier }
+func (p *Pool) load(n *node) float64 {
+	return (n.lost + p.rule.sum(n.users, n.videos)) * n.server.LoadMultiplier
+}
 
 func (n *node) reset() {
 	n.meetings = map[store.MeetingKey]*tally{}
-	n.weight, n.people, n.count = 0, 0, 0
+	n.lost, n.users, n.videos, n.people, n.count = 0, 0, 0, 0, 0
 }
 
 // full: one more meeting would exceed a limit of the server.
@@ -378,9 +373,13 @@ func (p *Pool) untally(n *node, k store.MeetingKey) {
 }
 
 func (p *Pool) add(n *node, t tally, sign int) {
-	n.weight += float64(sign) * p.rule.weight(t)
+	if t.breakout {
+		return
+	}
+	n.users += sign * p.rule.users(t)
+	n.videos += sign * t.videos
 	n.people += sign * p.rule.expected(t)
-	if !t.breakout {
+	if !t.joinsOnly {
 		n.count += sign
 	}
 }

@@ -1,7 +1,6 @@
 package balancer
 
 import (
-	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -10,10 +9,11 @@ import (
 	"scalelite/store"
 )
 
-// sums are what a server's meetings add up to.
+// sums are what a server's meetings add up to; lost is the weight of those that a
+// restart has lost.
 type sums struct {
-	weight        float64
-	people, count int
+	lost                         float64
+	users, videos, people, count int
 }
 
 // poolWalk does random things to a pool. It knows what the sums of a server
@@ -59,13 +59,12 @@ func (w *poolWalk) step() {
 		{"Settle", func() { w.Settle(id, k, w.now) }},
 		{"Count", func() { w.Count(id, k, w.now) }},
 		{"Drop", func() { w.Drop(id, k) }},
-		{"Join", func() { w.join(id) }},
-		{"Join", func() { w.join(id) }},
-		{"Join", func() { w.join(id) }},
+		{"Join", func() { w.Join(id, k) }},
+		{"Join", func() { w.Join(id, k) }},
+		{"Join", func() { w.Join(id, k) }},
 		{"Polling", func() { w.Polling(id) }},
 		{"Polled", func() { w.polled(id) }},
 		{"Fail", func() { w.Fail(id) }},
-		{"Clear", func() { w.Clear(id); delete(w.lost, id) }},
 		{"Set", func() { w.set(id) }},
 		{"Remove and Set", func() { w.Remove(id); w.set(id); delete(w.lost, id) }},
 		{"Restore", func() { w.restore(id) }},
@@ -77,13 +76,6 @@ func (w *poolWalk) step() {
 }
 
 func (w *poolWalk) server() string { return fourServers()[w.rnd.IntN(4)].ID }
-
-// join joins a meeting that the server is known to have.
-func (w *poolWalk) join(id string) {
-	if present := w.Present(id); len(present) > 0 {
-		w.Join(id, present[w.rnd.IntN(len(present))])
-	}
-}
 
 func (w *poolWalk) polled(id string) {
 	var found []bbb.Meeting
@@ -124,7 +116,7 @@ func (w *poolWalk) restore(id string) {
 		bound = append(bound, store.Meeting{MeetingKey: meetingKey(i), Created: w.now.Add(-time.Duration(w.rnd.IntN(120)) * time.Second)})
 	}
 	w.Restore(w.record(id), st, bound, w.now)
-	w.lost[id] = sums{st.Weight, st.Users, st.Meetings}
+	w.lost[id] = sums{lost: st.Weight, people: st.Users, count: st.Meetings}
 }
 
 func (w *poolWalk) configure() {
@@ -141,14 +133,17 @@ func (w *poolWalk) sumsHold(t *testing.T) bool {
 	for id, n := range w.nodes {
 		want := w.lost[id]
 		for _, m := range n.meetings {
-			want.weight += w.rule.weight(*m)
+			if m.breakout {
+				continue
+			}
+			want.users += w.rule.users(*m)
+			want.videos += m.videos
 			want.people += w.rule.expected(*m)
-			if !m.breakout {
+			if !m.joinsOnly {
 				want.count++
 			}
 		}
-		got := sums{n.weight, n.people, n.count}
-		if math.Abs(got.weight-want.weight) > 1e-6 || got.people != want.people || got.count != want.count {
+		if got := (sums{n.lost, n.users, n.videos, n.people, n.count}); got != want {
 			t.Errorf("server %s adds up to %+v, want %+v", id, got, want)
 			ok = false
 		}
@@ -166,8 +161,8 @@ func (w *poolWalk) emptyAll(t *testing.T) {
 		for _, k := range w.Present(id) {
 			w.Drop(id, k)
 		}
-		if n.people != 0 || n.count != 0 || math.Abs(n.weight) > 1e-6 {
-			t.Errorf("server %s is empty but adds up to %g users, %d people, %d meetings", id, n.weight, n.people, n.count)
+		if got := (sums{n.lost, n.users, n.videos, n.people, n.count}); got != (sums{}) || w.load(n) != 0 {
+			t.Errorf("server %s is empty but adds up to %+v, load %g", id, got, w.load(n))
 		}
 	}
 }

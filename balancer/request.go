@@ -60,7 +60,7 @@ type place struct {
 
 // locate returns a meeting with its server, or bbb.ErrNotFound.
 func (b *Balancer) locate(ctx context.Context, k store.MeetingKey) (place, error) {
-	m, err := b.meeting(ctx, k)
+	m, err := b.store.LookupMeeting(ctx, k)
 	if errors.Is(err, store.ErrNotFound) {
 		return place{}, bbb.ErrNotFound
 	}

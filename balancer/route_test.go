@@ -171,11 +171,11 @@ func xmlBody(contentType string, size int) (*bbb.Body, []byte) {
 
 // T52
 func TestXMLBodiesArePassedOnByteForByte(t *testing.T) {
-	r := newPool(t, 2)
+	r := newPool(t, 2, func(c *balancer.Config) { c.ResponseTimeout = 5 * time.Minute }) // parsing takes its time
 	for i, c := range []struct {
 		contentType string
 		size        int
-	}{{"application/xml", 12}, {"text/xml; charset=utf-8", 12}, {"application/xml;charset=UTF-8", 31 << 20}} {
+	}{{"application/xml", 12}, {"text/xml; charset=utf-8", 12}, {"application/xml;charset=UTF-8", 8 << 20}} {
 		id := fmt.Sprintf("lesson-%d", i)
 		create := createOf(id)
 		var want []byte
@@ -207,7 +207,7 @@ func TestXMLBodiesArePassedOnByteForByte(t *testing.T) {
 
 // T52: a body goes out again when the first server cannot take it.
 func TestXMLBodyReachesTheNextBestServer(t *testing.T) {
-	r := newPool(t, 2, impatient)
+	r := newPool(t, 2)
 	r.sims["s1"].Misbehave(bbbtest.Misbehaviour{Call: "create", Kind: bbbtest.ServerError})
 	create := createOf("lesson-1")
 	var want []byte

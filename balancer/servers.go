@@ -280,6 +280,7 @@ func (b *Balancer) PanicServer(ctx context.Context, id string, o PanicOptions) (
 	for _, m := range bound {
 		b.pool.Drop(id, m.MeetingKey)
 	}
+	b.kick(id)
 	return result, nil
 }
 

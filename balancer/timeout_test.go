@@ -134,3 +134,41 @@ func TestMeetingBeingCreatedSurvivesPolls(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A copy of the meeting was left on the only server, which could not be reached
+// for the end.
+func leftCopy(t *testing.T) *rig {
+	r := newPool(t, 1, impatient)
+	r.sims["s1"].Misbehave(bbbtest.Misbehaviour{Call: "create", Times: 1, Kind: bbbtest.HangAfter})
+	r.sims["s1"].Misbehave(bbbtest.Misbehaviour{Call: "end", Times: 1, Kind: bbbtest.Hang})
+	_, err := r.Create(t.Context(), createOf("lesson-1"))
+	wantErr(t, err, bbb.ErrCreateFailed)
+	r.wantOn("lesson-1", "s1")
+	return r
+}
+
+func TestCopyThatWasLeftBehindIsTakenUpByTheNextCreate(t *testing.T) {
+	r := leftCopy(t)
+	if got := r.create("lesson-1"); got != "s1" {
+		t.Errorf("created on %s", got)
+	}
+	r.poll()
+	r.Close()
+	r.start()
+	if r.wantOn("lesson-1", "s1"); r.calls("end") != 1 {
+		t.Error("the meeting was ended after it was taken up")
+	}
+	if err := r.join("lesson-1"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCopyThatWasLeftBehindStaysOwedWhenTheNextCreateFails(t *testing.T) {
+	r := leftCopy(t)
+	r.sims["s1"].Misbehave(bbbtest.Misbehaviour{Call: "create", Times: 1, Kind: bbbtest.WrongSecret})
+	if reply, err := r.Create(t.Context(), createOf("lesson-1")); err != nil || reply.OK {
+		t.Fatalf("%v %s", err, reply.Body)
+	}
+	r.poll()
+	r.eventually("the copy is ended", func() bool { return len(r.on("lesson-1")) == 0 })
+}

@@ -6,7 +6,7 @@ import (
 	"scalelite/balancer/bbb"
 )
 
-// LoadRule says what a meeting weighs. See PRODUCT.md 6.6; its unit is users.
+// LoadRule says what a meeting weighs, in users.
 type LoadRule struct {
 	MinUsers int           // a young meeting counts at least so many
 	Young    time.Duration // how long a meeting is young
@@ -26,6 +26,9 @@ type tally struct {
 	joinsAt  int // joins when the running poll began
 	young    bool
 	breakout bool
+	// joinsOnly: nothing but the joins is known, as of a meeting that a restart
+	// lost the tally of. It is no meeting more.
+	joinsOnly bool
 
 	placed time.Time // when the meeting was bound to the server; zero if only polls know it
 	// settled is when the server answered the create: zero while it is asked.
@@ -39,11 +42,22 @@ func (r LoadRule) weight(t tally) float64 {
 	if t.breakout {
 		return 0
 	}
+	return r.sum(r.users(t), t.videos)
+}
+
+// users is the weight of a meeting without its videos.
+func (r LoadRule) users(t tally) int {
 	users := t.users + t.joins
 	if t.young {
 		users = max(users, r.MinUsers)
 	}
-	return float64(users) + r.PerVideo*float64(t.videos)
+	return users
+}
+
+// sum is the weight of so many users and videos. Sums are kept as whole numbers:
+// what is over leaves no rounding error behind.
+func (r LoadRule) sum(users, videos int) float64 {
+	return float64(users) + r.PerVideo*float64(videos)
 }
 
 // expected is how many people the meeting may have, for the cap on a server's

@@ -85,7 +85,7 @@ func TestABackupThatFailsLeavesNothing(t *testing.T) {
 	if s.files() != "copy.db" || s.read("copy.db") != "former" {
 		t.Errorf("%s, %q", s.files(), s.read("copy.db"))
 	}
-	s.run("", "backup", filepath.Join(s.dir, "none", "copy.db")).wantFail(t, exitFailure, "no such file or directory")
+	s.run("", "backup", filepath.Join(s.dir, "none", "copy.db")).wantFail(t, exitFailure, "scalelite: there is no directory "+filepath.Join(s.dir, "none")+"\n")
 }
 
 // restoreSession has a database and a backup, and no service.

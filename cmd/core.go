@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"scalelite/balancer"
 	"scalelite/balancer/bbb"
 	"scalelite/cmd/config"
+	"scalelite/recordings"
 	"scalelite/store"
 	"scalelite/store/kv/boltkv"
 	"scalelite/web/admin"
@@ -22,6 +24,10 @@ type core struct {
 	store  *store.Store
 	pool   *balancer.Balancer
 	client *bbb.Client
+	// library, spool and outbox are nil while recordings are switched off.
+	library *recordings.Library
+	spool   *recordings.Spool
+	outbox  *balancer.Outbox
 	// secrets are those that the front-ends sign with.
 	secrets []bbb.Secret
 }
@@ -59,8 +65,31 @@ func openCore(ctx context.Context, l *config.Loaded, log *slog.Logger, hooks bal
 	c.pool, err = balancer.New(ctx, balancer.Options{
 		Store: c.store, Client: c.client, Config: l.Config.Balancer,
 		Algorithm: towardsServers(l), Log: log.With("component", "balancer"), Hooks: hooks,
+		Recordings: l.Config.Recordings.Enabled,
 	})
 	return c, err
+}
+
+// openRecordings opens what concerns recordings, if they are switched on.
+// secrets returns those of the front-ends.
+func (c *core) openRecordings(ctx context.Context, l *config.Loaded, log *slog.Logger, secrets func() []bbb.Secret) (err error) {
+	if !l.Config.Recordings.Enabled {
+		return nil
+	}
+	log = log.With("component", "recordings")
+	c.library, err = recordings.Open(ctx, recordings.Options{Store: c.store, Config: l.Config.Recordings, Log: log})
+	if err != nil {
+		return err
+	}
+	c.outbox = balancer.NewOutbox(balancer.OutboxOptions{
+		Store: c.store, Secrets: secrets, AllowPrivate: l.Config.Web.CallbackAllowPrivate,
+		HS512:     slices.Equal(l.Config.Web.Algorithms(), []bbb.Algorithm{bbb.SHA512}),
+		UserAgent: "scalelite/" + build().Version, Log: log,
+	})
+	c.spool, err = recordings.NewSpool(recordings.SpoolOptions{
+		Config: l.Config.Recordings, Importer: c.library, Store: c.store, Log: log, Imported: c.outbox.Wake,
+	})
+	return err
 }
 
 // writeBackup writes a copy of the database to a file that must not exist.
@@ -104,17 +133,20 @@ func towardsServers(l *config.Loaded) bbb.Algorithm {
 }
 
 func (c *core) close() error {
+	var err error
+	if c.library != nil {
+		err = c.library.Close()
+	}
 	if c.pool != nil {
 		c.pool.Close()
 	}
 	switch {
 	case c.store != nil:
-		return c.store.Close()
+		err = errors.Join(err, c.store.Close())
 	case c.engine != nil:
-		return c.engine.Close()
-	default:
-		return nil
+		err = errors.Join(err, c.engine.Close())
 	}
+	return err
 }
 
 // openLocal gives a command the pool in this process, for when no service runs.

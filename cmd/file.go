@@ -12,7 +12,12 @@ import (
 // newBeside makes a file that only its owner can read, beside path, so that it
 // can be renamed to it.
 func newBeside(path string) (*os.File, error) {
-	return os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no directory %s", dir)
+	}
+	return f, err
 }
 
 // fill lets write fill f and makes it durable. It closes f.

@@ -14,6 +14,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -68,6 +70,7 @@ func (a *app) config() (*config.Loaded, error) {
 const (
 	groupService = "service"
 	groupPool    = "pool"
+	groupRecords = "recordings"
 	groupSetup   = "setup"
 )
 
@@ -93,12 +96,13 @@ A first pool:
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%s", err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%s", flagProblem(err)) })
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "configuration `FILE` (default "+config.SystemFile+")")
 	_ = root.MarkPersistentFlagFilename("config", "toml")
 	root.AddGroup(
 		&cobra.Group{ID: groupService, Title: "The service:"},
 		&cobra.Group{ID: groupPool, Title: "The pool:"},
+		&cobra.Group{ID: groupRecords, Title: "The recordings:"},
 		&cobra.Group{ID: groupSetup, Title: "Setting up and keeping:"},
 	)
 	root.SetHelpCommandGroupID(groupSetup)
@@ -117,11 +121,26 @@ var commands = [...]func(*app) *cobra.Command{
 	newServersCommand,
 	newMeetingsCommand,
 	newPollCommand,
+	newRecordingsCommand,
+	newCallbacksCommand,
 	newSecretCommand,
 	newConfigCommand,
 	newBackupCommand,
 	newRestoreCommand,
 	newVersionCommand,
+}
+
+// flagProblem says what is wrong with a flag, without the words of strconv.
+func flagProblem(err error) string {
+	number, ok := errors.AsType[*strconv.NumError](err)
+	if !ok {
+		return err.Error()
+	}
+	text, _, _ := strings.Cut(err.Error(), ": strconv.")
+	if number.Func == "ParseBool" {
+		return text + ": true or false is needed"
+	}
+	return text + ": a number is needed"
 }
 
 // isCoded tells whether err has its exit status already.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +47,35 @@ func TestWrongUsageIsStatus2(t *testing.T) {
 		{"restore", "-"},
 	} {
 		s.run("", args...).wantFail(t, exitUsage, "--help' to see how it is used")
+	}
+}
+
+func TestFlagErrorsAreForPeople(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, twoServers())
+	for want, args := range map[string][]string{
+		`invalid argument "two" for "--load-multiplier" flag: a number is needed`: {"servers", "update", "id-1", "--load-multiplier", "two"},
+		`invalid argument "1.5" for "--max-users" flag: a number is needed`:       {"servers", "update", "id-1", "--max-users", "1.5"},
+		`invalid argument "no!" for "--standby" flag: true or false is needed`:    {"servers", "update", "id-1", "--standby=no!"},
+		"unknown flag: --frobnicate":                                              {"servers", "--frobnicate"},
+	} {
+		if r := s.run("", args...); r.code != exitUsage || !strings.HasPrefix(r.err, "scalelite: "+want+"\n") {
+			t.Errorf("%v: %d %s", args, r.code, r.err)
+		}
+	}
+}
+
+// What to do about a missing permission is said once.
+func TestPermissionDenied(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		fmt.Errorf("open x: %w", fs.ErrPermission),
+		fmt.Errorf("admin socket: permission denied: use sudo: %w", fs.ErrPermission),
+	} {
+		var out strings.Builder
+		if report(&out, nil, err); strings.Count(out.String(), "sudo") != 1 {
+			t.Errorf("%v: %s", err, out.String())
+		}
 	}
 }
 

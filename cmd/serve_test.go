@@ -58,7 +58,9 @@ func TestStopFinishesWhatRuns(t *testing.T) {
 	p := newProcess(t, "")
 	server := p.withServers(1)[0]
 	p.start()
-	eventually(t, "the first poll", func() bool { return server.Count("getMeetings") > 0 })
+	if _, errOut, err := p.run("poll"); err != nil {
+		t.Fatalf("poll: %v: %s", err, errOut)
+	}
 	server.Misbehave(bbbtest.Misbehaviour{Call: "create", Kind: bbbtest.SlowAfter, Delay: 500 * time.Millisecond})
 	type result struct {
 		ok  bool

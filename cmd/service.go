@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"scalelite/balancer/bbb"
 	"scalelite/cmd/config"
 	"scalelite/web"
 	"scalelite/web/admin"
@@ -57,10 +58,13 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 	}
 	s.onStop("database", s.core.close)
 	metrics.Watch(s.core.pool)
-
+	if err := s.core.openRecordings(ctx, l, log, s.frontendSecrets); err != nil {
+		return s, err
+	}
 	s.web = web.New(web.Options{
 		Config: l.Config.Web, Version: build().Version, Pool: s.core.pool, Secrets: s.core.secrets,
-		Health: s.core.store.Healthy, Metrics: metrics, Log: log.With("component", "web"),
+		Health: s.healthy, Metrics: metrics, Log: log.With("component", "web"),
+		Store: s.core.store, Library: s.core.library, Spool: s.core.spool, Recordings: l.Config.Recordings,
 	})
 	ln, err := web.Listen(ctx, l.Config.Web.Listen)
 	if err != nil {
@@ -70,10 +74,42 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 	if err := s.startAdmin(ctx, metrics); err != nil {
 		return s, errors.Join(err, ln.Close())
 	}
+	if err := s.startRecordings(ctx); err != nil {
+		return s, errors.Join(err, ln.Close())
+	}
 	s.run(ctx, "polls", func(ctx context.Context) error { s.core.pool.Run(ctx); return nil })
 	s.run(ctx, "http", func(ctx context.Context) error { return s.web.Serve(ctx, ln) })
 	log.Info("listening", "address", s.addr.String(), "version", build().Version, "database", l.Config.Store.Path)
 	return s, nil
+}
+
+// frontendSecrets are the secrets that count now.
+func (s *service) frontendSecrets() []bbb.Secret { return s.web.Secrets() }
+
+// healthy reports why the service is not: the database, or the spool.
+func (s *service) healthy(ctx context.Context) error {
+	if err := s.core.store.Healthy(ctx); err != nil {
+		return err
+	}
+	if s.core.spool == nil {
+		return nil
+	}
+	return s.core.spool.Writable()
+}
+
+// startRecordings starts the spool, the callbacks and the daily jobs.
+func (s *service) startRecordings(ctx context.Context) error {
+	if s.core.library == nil {
+		return nil
+	}
+	jobs, err := newJobs(s.loaded.Config.Recordings.RetentionSchedule, s.log.With("component", "jobs"), s.core)
+	if err != nil {
+		return err
+	}
+	s.run(ctx, "callbacks", func(ctx context.Context) error { s.core.outbox.Run(ctx); return nil })
+	s.run(ctx, "spool", func(ctx context.Context) error { s.core.spool.Run(ctx); return nil })
+	s.run(ctx, "jobs", jobs.run)
+	return nil
 }
 
 func (s *service) startAdmin(ctx context.Context, metrics *web.Metrics) error {
@@ -84,6 +120,7 @@ func (s *service) startAdmin(ctx context.Context, metrics *web.Metrics) error {
 	}
 	s.admin = admin.NewLocal(admin.LocalOptions{
 		Pool: s.core.pool, Store: s.core.store,
+		Library: s.core.library, Spool: s.core.spool, Outbox: s.core.outbox,
 		Info: admin.Info{
 			Version: build().Version, Daemon: true, Started: time.Now().UTC().Format(time.RFC3339),
 			Listen: s.addr.String(), Host: s.loaded.Config.Web.Host,
@@ -131,7 +168,11 @@ func (s *service) stop() error {
 // settled are the keys that are read at start only.
 var settled = []string{
 	"log.format", "store.path", "web.listen", "web.admin_socket", "web.trusted_proxies",
-	"web.metrics", "web.metrics_token", "balancer.connect_timeout", "balancer.response_timeout",
+	"web.metrics", "web.metrics_token", "web.callback_allow_private",
+	"balancer.connect_timeout", "balancer.response_timeout",
+	"recordings.enabled", "recordings.spool_dir", "recordings.work_dir", "recordings.published_dir",
+	"recordings.unpublished_dir", "recordings.failed_dir", "recordings.formats", "recordings.rescan", "recordings.tries",
+	"recordings.retention_schedule",
 }
 
 // reload reads the configuration again and takes over what may change while
@@ -155,7 +196,10 @@ func (s *service) reload(ctx context.Context, level *slog.LevelVar) {
 	}
 	level.Set(logLevel(next.Config.Log.Level))
 	s.core.pool.Reconfigure(next.Config.Balancer)
-	s.web.Reconfigure(next.Config.Web, secrets)
+	s.web.Reconfigure(next.Config.Web, next.Config.Recordings, secrets)
+	if s.core.library != nil {
+		s.core.library.Reconfigure(next.Config.Recordings)
+	}
 	s.admin.SetConfiguredSecrets(next.Config.Web.Secrets)
 	s.loaded = next
 	s.log.Info("configuration reloaded", "changed", strings.Join(changed, " "))

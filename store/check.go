@@ -2,8 +2,11 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+
+	"scalelite/store/kv"
 )
 
 // Check compares the indexes with the records both ways and returns every
@@ -27,9 +30,17 @@ func (s *Store) Check(ctx context.Context) error {
 // checkMeetings: each meeting has its server, its entry in the server index and
 // its voice bridge.
 func checkMeetings(tx *Tx) (found []error, err error) {
-	for m, err := range tx.Meetings() {
+	for item, err := range tx.kv.Scan(meetingTable, nil) {
 		if err != nil {
 			return nil, err
+		}
+		var m Meeting
+		if err := json.Unmarshal(item.Value, &m); err != nil {
+			return nil, fmt.Errorf("decode a meeting: %w", err)
+		}
+		if string(m.key()) != string(item.Key) {
+			found = append(found, fmt.Errorf("meeting %q is stored under another key", m.MeetingKey))
+			continue
 		}
 		if _, err := tx.Server(m.Server); err != nil {
 			found = append(found, fmt.Errorf("meeting %q is on server %q: %w", m.MeetingKey, m.Server, err))
@@ -68,17 +79,21 @@ func checkServerIndex(tx *Tx) (found []error, err error) {
 
 // checkBridges: each voice bridge stands for a meeting that has it.
 func checkBridges(tx *Tx) (found []error, err error) {
-	for k, err := range list[MeetingKey](tx, bridgeTable) {
+	for item, err := range tx.kv.Scan(bridgeTable, nil) {
 		if err != nil {
 			return nil, err
+		}
+		var k MeetingKey
+		if err := json.Unmarshal(item.Value, &k); err != nil {
+			return nil, fmt.Errorf("decode a voice bridge: %w", err)
 		}
 		m, err := tx.Meeting(k)
 		if err != nil {
 			found = append(found, fmt.Errorf("a voice bridge leads to meeting %q: %w", k, err))
 			continue
 		}
-		if _, err := tx.kv.Get(bridgeKey(m.VoiceBridge)); err != nil {
-			found = append(found, fmt.Errorf("meeting %q has a voice bridge that is not its own: %w", k, err))
+		if string(bridgeKey(m.VoiceBridge)) != string(item.Key) {
+			found = append(found, fmt.Errorf("a voice bridge leads to meeting %q, which has another, %q", k, m.VoiceBridge))
 		}
 	}
 	return found, nil
@@ -92,6 +107,18 @@ func checkOwners(tx *Tx) (found []error, err error) {
 		}
 		if _, err := tx.Server(e.Server); err != nil {
 			found = append(found, fmt.Errorf("the end of %q is owed to server %q: %w", e.MeetingKey, e.Server, err))
+		}
+	}
+	for item, err := range tx.kv.Scan(statusTable, nil) {
+		if err != nil {
+			return nil, err
+		}
+		id, err := kv.ParseKey(item.Key[len(statusTable):]).String()
+		if err == nil {
+			_, err = tx.Server(id)
+		}
+		if err != nil {
+			found = append(found, fmt.Errorf("status of server %q: %w", id, err))
 		}
 	}
 	return found, nil

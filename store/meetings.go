@@ -97,8 +97,12 @@ func (tx *Tx) PutMeeting(m Meeting) error {
 	if !m.valid() {
 		return fmt.Errorf("a meeting ID must have 1 to %d bytes, its tenant up to %d, of UTF-8", MaxMeetingID, MaxTenant)
 	}
+	tx.touched = append(tx.touched, m.MeetingKey)
 	if _, err := tx.Server(m.Server); err != nil {
 		return fmt.Errorf("server %q of meeting %q: %w", m.Server, m.MeetingKey, err)
+	}
+	if err := tx.mayHaveBridge(m); err != nil {
+		return err
 	}
 	former, err := tx.Meeting(m.MeetingKey)
 	switch {
@@ -110,13 +114,6 @@ func (tx *Tx) PutMeeting(m Meeting) error {
 		return err
 	}
 	if m.VoiceBridge != "" {
-		holder, err := tx.MeetingByVoiceBridge(m.VoiceBridge)
-		if err == nil {
-			return fmt.Errorf("%w: voice bridge %s belongs to meeting %q", ErrConflict, m.VoiceBridge, holder.MeetingKey)
-		}
-		if !errors.Is(err, ErrNotFound) {
-			return err
-		}
 		if err := tx.put(bridgeKey(m.VoiceBridge), m.MeetingKey); err != nil {
 			return err
 		}
@@ -125,6 +122,21 @@ func (tx *Tx) PutMeeting(m Meeting) error {
 		return err
 	}
 	return tx.put(m.key(), m)
+}
+
+// mayHaveBridge returns ErrConflict if another meeting has the voice bridge.
+func (tx *Tx) mayHaveBridge(m Meeting) error {
+	if m.VoiceBridge == "" {
+		return nil
+	}
+	holder, err := tx.MeetingByVoiceBridge(m.VoiceBridge)
+	if errors.Is(err, ErrNotFound) || err == nil && holder.MeetingKey == m.MeetingKey {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: voice bridge %s belongs to meeting %q", ErrConflict, m.VoiceBridge, holder.MeetingKey)
 }
 
 // DeleteMeeting removes a meeting with its indexes; one that is not there is no
@@ -137,6 +149,7 @@ func (tx *Tx) DeleteMeeting(k MeetingKey) error {
 	if err != nil {
 		return err
 	}
+	tx.touched = append(tx.touched, k)
 	if err := tx.unindex(m); err != nil {
 		return err
 	}

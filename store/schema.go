@@ -37,6 +37,7 @@ var (
 
 	versionKey = metaTable.String("version")
 	secretKey  = metaTable.String("secret")
+	cookieKey  = metaTable.String("cookie-key")
 	probeKey   = metaTable.String("probe")
 )
 
@@ -64,7 +65,8 @@ func (tx *Tx) schema() (int, error) {
 	return v, err
 }
 
-func (s *Store) migrate(ctx context.Context, before func(ctx context.Context, from, to int) error) error {
+// migrate brings the schema to the version that steps lead to.
+func (s *Store) migrate(ctx context.Context, steps []func(*Tx) error, before func(ctx context.Context, from, to int) error) error {
 	var from int
 	err := s.View(ctx, func(tx *Tx) (err error) {
 		from, err = tx.schema()
@@ -73,7 +75,6 @@ func (s *Store) migrate(ctx context.Context, before func(ctx context.Context, fr
 	if err != nil {
 		return fmt.Errorf("read the schema version: %w", err)
 	}
-	steps := migrations()
 	switch {
 	case from > len(steps):
 		return fmt.Errorf("%w: its schema is %d, this version knows up to %d; install the newer version again, or restore a backup made before the upgrade", ErrNewerSchema, from, len(steps))

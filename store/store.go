@@ -24,6 +24,8 @@ type Store struct {
 	engine kv.Engine
 	now    func() time.Time
 
+	lookups lookups
+
 	// writeFailed remembers that the last Update did not reach the disk, so that
 	// Healthy need not write to find out.
 	writeFailed atomic.Pointer[error]
@@ -46,7 +48,7 @@ func New(ctx context.Context, engine kv.Engine, o Options) (*Store, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	if err := s.migrate(ctx, o.BeforeMigration); err != nil {
+	if err := s.migrate(ctx, migrations(), o.BeforeMigration); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -71,11 +73,15 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 // fn: it may run more than once.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	var refused bool
+	var touched []MeetingKey
 	err := s.engine.Update(ctx, func(t kv.Tx) error {
-		err := fn(&Tx{kv: t, Now: s.now()})
-		refused = err != nil
+		tx := &Tx{kv: t, Now: s.now()}
+		err := fn(tx)
+		refused, touched = err != nil, tx.touched
 		return err
 	})
+	// Also after an error: one that is unclear may have been committed.
+	s.lookups.forget(touched)
 	switch {
 	case err == nil:
 		s.writeFailed.Store(nil)
@@ -113,6 +119,8 @@ type Tx struct {
 	kv kv.Tx
 	// Now is the one time of the transaction.
 	Now time.Time
+
+	touched []MeetingKey // meetings that were put or deleted
 }
 
 func (tx *Tx) put(key kv.Key, record any) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
 	"net/http"
 	"time"
 
@@ -17,8 +18,9 @@ import (
 type call struct {
 	name string
 	// getOnly and postOnly restrict the methods; xml: the body may be, or for
-	// postOnly must be, XML.
-	getOnly, postOnly, xml bool
+	// postOnly must be, XML. file: the parameters are in the query, and the body
+	// has a file that the call itself reads.
+	getOnly, postOnly, xml, file bool
 	// off answers instead of everything else while it is not nil.
 	off    func() []byte
 	handle func(c echo.Context, r balancer.Request) error
@@ -74,6 +76,35 @@ func (s *Server) serve(call call) echo.HandlerFunc {
 	}
 }
 
+// counted counts a route that is no call of the table in the metrics.
+func (s *Server) counted(name string, next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := time.Now()
+		err := next(c)
+		if s.metrics != nil {
+			s.metrics.Call(name, outcomeOf(c, err), time.Since(began))
+		}
+		return err
+	}
+}
+
+// outcomeOf tells by an answer, or the error that leads to one, how a call went.
+func outcomeOf(c echo.Context, err error) string {
+	status := c.Response().Status
+	if e, is := errors.AsType[*echo.HTTPError](err); is {
+		status = e.Code
+	} else if err != nil {
+		return failed
+	}
+	switch {
+	case status >= http.StatusInternalServerError:
+		return failed
+	case status >= http.StatusBadRequest || c.Get(refusedKey) != nil:
+		return refused
+	}
+	return ok
+}
+
 func (c call) switchedOff() []byte {
 	if c.off == nil {
 		return nil
@@ -99,7 +130,7 @@ func (s *Server) relay(do func(context.Context, balancer.Request) (bbb.Reply, er
 		}
 		if !reply.OK {
 			c.Set(refusedKey, true)
-			s.log.Info("server refused a call", "addr", c.RealIP(), "call", r.Call, "cause", reply.MessageKey)
+			s.log.Info("server refused a call", "addr", c.RealIP(), "call", r.Call, "cause", clip(reply.MessageKey))
 		}
 		return c.Blob(http.StatusOK, xmlType, reply.Body)
 	}
@@ -114,7 +145,10 @@ func (s *Server) join(c echo.Context, r balancer.Request) error {
 }
 
 func (s *Server) getMeetings(c echo.Context, _ balancer.Request) error {
-	reply := s.pool.GetMeetings(c.Request().Context(), func(m bbb.Meeting) bool { return m.TenantID == "" })
+	reply, err := s.pool.GetMeetings(c.Request().Context(), func(m bbb.Meeting) bool { return m.TenantID == "" })
+	if err != nil {
+		return err
+	}
 	return c.Blob(http.StatusOK, xmlType, reply.Body)
 }
 

@@ -40,7 +40,7 @@ func TestContentTypes(t *testing.T) {
 			if contentType != "" {
 				header.Set("Content-Type", contentType)
 			}
-			target := s.base + "/" + call + "?checksum=" + strings.Repeat("0", 40)
+			target := s.base + "/" + call + "?x=y&checksum=" + strings.Repeat("0", 40)
 			for name, body := range map[string]io.Reader{
 				"length": strings.NewReader("x"), "chunked": struct{ io.Reader }{strings.NewReader("x")},
 			} {

@@ -3,12 +3,16 @@ package web
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/labstack/echo/v4"
 
 	"scalelite/balancer"
 	"scalelite/balancer/bbb"
@@ -240,5 +244,59 @@ func TestMetricsGuard(t *testing.T) {
 		if c.open != (w.Code == 200) || c.open != strings.Contains(got, "scalelite_build_info") || !c.open && w.Code != 403 {
 			t.Errorf("%s: %d %.80s", c.name, w.Code, got)
 		}
+	}
+}
+
+// What is no call of the BBB API's table is counted too: the index and the
+// management API, whatever the answer.
+func TestMetricsOfOtherRoutes(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, settings{noSync: true})
+	get := func(path string) { s.fetch("GET", s.url+path, nil, nil) }
+	get("/bigbluebutton")
+	get("/bigbluebutton/api/")
+	get(managementPath + "/getServers?" + bbb.Sign(bbb.SHA256, "getServers", "", testSecret)) // 404: there are none
+	get(managementPath + "/getServers?checksum=1234")
+	get(managementPath + "/getTenants?" + bbb.Sign(bbb.SHA256, "getTenants", "", testSecret)) // 412
+	get(managementPath + "/getNothing")
+	wantLines(t, s.web.metrics, "scalelite_call_duration_seconds_count",
+		`scalelite_call_duration_seconds_count{call="getServers",outcome="refused"} 2`,
+		`scalelite_call_duration_seconds_count{call="getTenants",outcome="refused"} 1`,
+		`scalelite_call_duration_seconds_count{call="index",outcome="ok"} 2`,
+		`scalelite_call_duration_seconds_count{call="other",outcome="refused"} 1`)
+	for _, broken := range []echo.HandlerFunc{
+		func(echo.Context) error { return errors.New("broken") },
+		func(c echo.Context) error { return c.NoContent(http.StatusInternalServerError) },
+	} {
+		w := httptest.NewRecorder()
+		_ = s.web.counted("getServers", broken)(echo.New().NewContext(httptest.NewRequest("GET", "/", nil), w))
+	}
+	wantLines(t, s.web.metrics, `scalelite_call_duration_seconds_count{call="getServers",outcome="error"}`,
+		`scalelite_call_duration_seconds_count{call="getServers",outcome="error"} 2`)
+}
+
+// docs/api.md names every metric of ours, and none that is not there.
+func TestMetricsAreInTheReference(t *testing.T) {
+	t.Parallel()
+	m, pool, _ := watched(t)
+	if _, err := pool.AddServer(t.Context(), balancer.NewServer{ID: "a", URL: "a.example.org", Secret: "s", Enable: true}); err != nil {
+		t.Fatal(err)
+	}
+	m.Call("create", "ok", time.Second)
+	text, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	for _, name := range regexp.MustCompile("`(scalelite_[a-z_]+)").FindAllStringSubmatch(string(text), -1) {
+		documented[name[1]] = true
+	}
+	// What is absent until a server was polled or took load.
+	present := map[string]bool{"scalelite_server_load": true, "scalelite_server_poll_age_seconds": true}
+	for _, line := range scrape(t, m, "# TYPE scalelite_") {
+		present[strings.Fields(line)[2]] = true
+	}
+	if d := cmp.Diff(present, documented); d != "" {
+		t.Errorf("(-there +in docs/api.md):\n%s", d)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -53,8 +54,8 @@ func (s *Server) read(c echo.Context, call call) (r balancer.Request, done func(
 	if err != nil {
 		return r, done, err
 	}
-	r = balancer.Request{Call: call.name, Params: signed.Params, SignedBy: signed.Secret.Fingerprint()}
-	if isXML(contentType) && call.xml || call.postOnly {
+	r = balancer.Request{Call: call.name, Params: signed.Params, SignedBy: s.live.Load().fingerprint(signed.Secret)}
+	if call.xml && (isXML(contentType) || call.postOnly) {
 		r.Body, done, err = s.readXML(c)
 	}
 	return r, done, err
@@ -71,7 +72,7 @@ func bodyType(r *http.Request, call call) (string, map[string]string, error) {
 	case err != nil:
 		return "", nil, bbb.ErrUnsupportedContentType.With(err)
 	case isXML(contentType) && call.xml:
-	case call.postOnly || contentType != typeForm && contentType != typeMultipart:
+	case call.xml && call.postOnly || contentType != typeForm && contentType != typeMultipart:
 		return "", nil, bbb.ErrUnsupportedContentType.With(fmt.Errorf("a body of type %q", contentType))
 	}
 	return contentType, params, nil
@@ -86,9 +87,9 @@ func isXML(contentType string) bool {
 func (s *Server) verify(c echo.Context, call call, contentType string, params map[string]string) (bbb.Signed, error) {
 	verifier, r := s.live.Load().frontends, c.Request()
 	form := contentType == typeForm || contentType == typeMultipart
-	if r.Method != http.MethodPost || !form || hasParams(r.URL.RawQuery) {
+	if r.Method != http.MethodPost || !form || call.file || hasParams(r.URL.RawQuery) {
 		signed, err := verifier.VerifyQuery(call.name, r.URL.RawQuery)
-		if err == nil && form {
+		if err == nil && form && !call.file {
 			drain(r, nil)
 		}
 		return signed, err
@@ -119,7 +120,7 @@ func hasParams(rawQuery string) bool {
 func readFields(r *multipart.Reader) (fields bbb.Params, repeated []string, err error) {
 	for {
 		part, err := r.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // wrapped, it is the end of a form that was cut
 			return fields, repeated, nil
 		}
 		if err != nil {
@@ -171,11 +172,13 @@ func drain(r *http.Request, err error) {
 	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxXML))
 }
 
+// tooLarge is the answer to a body that could not be read: answer, if it is too
+// large; an internal error, if it could not be kept.
 func tooLarge(err error, answer *bbb.Error) error {
 	if e := (*http.MaxBytesError)(nil); errors.As(err, &e) {
 		return answer.With(err)
 	}
-	if errors.Is(err, context.Canceled) {
+	if _, ours := errors.AsType[*fs.PathError](err); ours || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return errBody.With(err)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -19,7 +20,7 @@ const (
 	failed  = "error"   // FAILED because of us or a server
 )
 
-// refusedKey marks a context whose answer is a server's refusal.
+// refusedKey marks a context whose answer says FAILED although its status is 200.
 const refusedKey = "refused"
 
 // errTooManyFailures is why a request was refused unseen; errLimited is the
@@ -42,11 +43,15 @@ func (s *Server) fail(c echo.Context, call string, err error) string {
 		answer = bbb.ErrInternal.With(err)
 	}
 	outcome, level := refused, slog.LevelInfo
-	if answer.Key == bbb.ErrInternal.Key {
+	// Of a caller who has left it is neither our fault nor a server's.
+	left := c.Response().Committed || errors.Is(err, context.Canceled)
+	if answer.Key == bbb.ErrInternal.Key && !left {
 		outcome, level = failed, slog.LevelError
 	}
 	s.observe(c, call, outcome, err, level)
-	s.answer(c, call, answer)
+	if !c.Response().Committed {
+		s.answer(c, call, answer)
+	}
 	return outcome
 }
 
@@ -77,6 +82,11 @@ func (s *Server) unlessLimited(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// countedByPath is counted for the calls of the management API.
+func (s *Server) countedByPath(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error { return s.counted(path.Base(c.Path()), next)(c) }
+}
+
 // refuseChecksum answers a request whose checksum is not good and counts it
 // against its address.
 func (s *Server) refuseChecksum(c echo.Context, call string, err error) error {
@@ -96,6 +106,7 @@ func (s *Server) refuseChecksum(c echo.Context, call string, err error) error {
 	}
 	// The words of this line are what the fail2ban filter looks for.
 	s.log.Warn("checksum refused", "addr", c.RealIP(), "call", call, "cause", cause)
+	c.Set(refusedKey, true)
 	s.answer(c, call, bbb.ErrChecksum)
 	return nil
 }
@@ -106,7 +117,7 @@ func (s *Server) observe(c echo.Context, call, outcome string, err error, level 
 	if len(level) > 0 {
 		at = level[0]
 	}
-	s.log.Log(c.Request().Context(), at, "call "+outcome, "addr", c.RealIP(), "call", call, "cause", err)
+	s.log.Log(c.Request().Context(), at, "call "+outcome, "addr", c.RealIP(), "call", call, "cause", clip(err.Error()))
 }
 
 // answer writes an error: XML, or for a person whose browser opened a join link

@@ -17,6 +17,7 @@ const (
 	apiPath        = "/bigbluebutton/api"
 	managementPath = "/scalelite/api"
 	xmlType        = "application/xml; charset=utf-8"
+	jsonType       = "application/json; charset=utf-8"
 )
 
 // routes is the whole tree. What no route takes is answered as BBB answers a
@@ -30,9 +31,9 @@ func (s *Server) routes() {
 	e.Use(s.recovered, s.hostChecked, noOptions)
 
 	for _, path := range []string{"/bigbluebutton", "/bigbluebutton/", apiPath, apiPath + "/"} {
-		e.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, path, s.index)
+		e.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, path, s.counted("index", s.index))
 	}
-	for _, call := range s.calls() {
+	for _, call := range append(s.calls(), s.recordingCalls()...) {
 		e.Match(call.methods(), apiPath+"/"+call.name, s.serve(call))
 	}
 	m := management{
@@ -40,7 +41,9 @@ func (s *Server) routes() {
 		verify: func() bbb.Verifier { return s.live.Load().management },
 		refuse: s.refuseChecksum,
 	}
-	m.register(e.Group(managementPath, s.unlessLimited))
+	m.register(e.Group(managementPath, s.countedByPath, s.unlessLimited))
+	s.uploadRoutes()
+	s.playbackRoutes()
 
 	for _, path := range []string{"/", "/health_check"} {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, s.health)
@@ -57,7 +60,24 @@ func (s *Server) ipExtractor() echo.IPExtractor {
 	for _, network := range s.trusted {
 		options = append(options, echo.TrustIPRange(network))
 	}
-	return echo.ExtractIPFromXFFHeader(options...)
+	extract := echo.ExtractIPFromXFFHeader(options...)
+	return func(r *http.Request) string {
+		if overSocket(r) {
+			local := *r
+			local.RemoteAddr = localPeer
+			r = &local
+		}
+		return extract(r)
+	}
+}
+
+// localPeer stands for those who come over a unix socket, which have no address
+// and can only be of this machine.
+const localPeer = "127.0.0.1:0"
+
+func overSocket(r *http.Request) bool {
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return local != nil && local.Network() == "unix"
 }
 
 // singleSlashes makes doubled slashes in the path count as one.
@@ -105,16 +125,18 @@ func noOptions(next echo.HandlerFunc) echo.HandlerFunc {
 
 var errPanic = errors.New("internal error")
 
+const otherHost = "This host name is not served here."
+
 // hostChecked refuses requests for another host than web.host. Probes ask the
 // health check by address.
 func (s *Server) hostChecked(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		want := s.live.Load().Host
-		if want == "" || c.Path() == "/health_check" || strings.EqualFold(s.host(c), want) {
+		if want == "" || c.Path() == "/health_check" || strings.EqualFold(s.host(c), strings.TrimSuffix(want, ".")) {
 			return next(c)
 		}
-		s.log.Warn("request for another host refused", "addr", c.RealIP(), "host", s.host(c))
-		return echo.NewHTTPError(http.StatusForbidden, "This host name is not served here.")
+		s.log.Warn("request for another host refused", "addr", c.RealIP(), "host", clip(s.host(c)))
+		return echo.NewHTTPError(http.StatusForbidden, otherHost)
 	}
 }
 
@@ -132,7 +154,11 @@ func (s *Server) host(c echo.Context) string {
 
 // fromProxy reports whether the peer is one whose X-Forwarded-* headers count.
 func (s *Server) fromProxy(c echo.Context) bool {
-	peer, _, err := net.SplitHostPort(c.Request().RemoteAddr)
+	addr := c.Request().RemoteAddr
+	if overSocket(c.Request()) {
+		addr = localPeer
+	}
+	peer, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false
 	}
@@ -156,22 +182,34 @@ func (s *Server) onError(err error, c echo.Context) {
 		status = h.Code
 	}
 	c.Response().Header().Set("Cache-Control", "no-cache")
-	answer := bbb.ErrInternal
+	managed, answer := strings.HasPrefix(c.Path(), managementPath+"/"), bbb.ErrInternal
 	switch status {
 	case http.StatusForbidden:
-		_ = c.Blob(status, xmlType, (&bbb.Error{Key: "forbidden", Message: "This host name is not served here."}).XML())
+		if managed {
+			_ = c.Blob(status, jsonType, []byte(`{"error":"`+otherHost+`"}`))
+			return
+		}
+		_ = c.Blob(status, xmlType, (&bbb.Error{Key: "forbidden", Message: otherHost}).XML())
 		return
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		answer = bbb.ErrUnsupportedRequest
+		s.observe(c, unknownCall(c), refused, answer)
 	default:
 		s.log.Error("request failed", "addr", c.RealIP(), "path", c.Path(), "cause", err)
-		if strings.HasPrefix(c.Path(), managementPath+"/") {
-			_ = c.Blob(status, "application/json", []byte(`{"error":"Internal error"}`))
+		if managed {
+			_ = c.Blob(status, jsonType, []byte(`{"error":"Internal error"}`))
 			return
 		}
 	}
-	s.observe(c, "other", refused, err)
 	_ = c.Blob(http.StatusOK, xmlType, answer.XML())
+}
+
+// unknownCall is what the log calls a request that no route took.
+func unknownCall(c echo.Context) string {
+	if name, ok := strings.CutPrefix(c.Request().URL.Path, apiPath+"/"); ok {
+		return clip(name)
+	}
+	return "other"
 }
 
 func robots(c echo.Context) error {

@@ -66,6 +66,7 @@ func TestCueText(t *testing.T) {
 		{in: `<font color="#ff0000">red</font> <s>x</s>`, srt: "red x"},
 		{in: "<font size='3'>{\\an8}{\\pos(1,2)}up</font>{\\", srt: "up{\\"},
 		{in: "{{\\i1}\\b1}x{\\a{\\b}}y {plain} \\N", srt: "xy {plain} \\N"},
+		{in: "{\\a\nb}", srt: "{\\a\nb}"},
 		{in: "<i>{</i>\\an8}", srt: "<i>{</i>\\an8}"},
 		{in: "<b>one <i>two</b> three", srt: "<b>one <i>two</i></b> three"},
 		{in: "</i>stray", srt: "stray"},
@@ -103,6 +104,15 @@ func TestCueText(t *testing.T) {
 				t.Errorf("%q: (-want +got)\n%s", head+row.in, diff)
 			}
 		}
+	}
+}
+
+// Files that were joined have byte order marks in the middle.
+func TestJoinedFiles(t *testing.T) {
+	t.Parallel()
+	got, err := ToVTT([]byte("\ufeff1\n" + second + "\na\n\n\ufeff1\n" + second + "\nb\n"))
+	if want := "WEBVTT\n\n" + second + "\na\n\n" + second + "\nb\n"; err != nil || string(got) != want {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -79,6 +79,9 @@ func TestPut(t *testing.T) {
 		{"into BBB's own list, the same kind", `[{"kind":"subtitles","lang":"en","label":"E","source":"upload"}]`,
 			Track{Lang: "EN", Label: "New", Kind: "subtitles", Source: "upload"}, "subtitles_en.vtt",
 			`[{"kind":"subtitles","label":"New","lang":"en","source":"upload"}]`},
+		{"into a list of both forms", `[{"locale":"de"},{"kind":"captions","lang":"en"}]`,
+			Track{Lang: "en", Label: "E", Kind: "captions", Source: "live"}, "caption_en.vtt",
+			`[{"locale":"de"},{"kind":"captions","lang":"en"},{"kind":"captions","locale":"en","localeName":"E","source":"live"}]`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

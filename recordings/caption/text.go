@@ -16,6 +16,7 @@ type piece struct{ text, tag string }
 type markup struct {
 	vtt    bool
 	pieces []piece
+	plain  []byte   // text behind them
 	open   []string // names of the open tags
 }
 
@@ -25,6 +26,7 @@ func cleanText(raw string, vtt bool) string {
 	m := markup{vtt: vtt}
 	m.split(raw)
 	m.close(0)
+	m.endText()
 	var b strings.Builder
 	visible := false
 	for _, p := range m.pieces {
@@ -106,14 +108,19 @@ func (m *markup) split(raw string) {
 
 func (m *markup) text(raw string) { m.addText(charset.Unescape(raw)) }
 
-func (m *markup) addText(text string) {
-	last := len(m.pieces) - 1
-	switch {
-	case text == "":
-	case last >= 0 && m.pieces[last].tag == "":
-		m.pieces[last].text += text
-	default:
-		m.pieces = append(m.pieces, piece{text: text})
+func (m *markup) addText(text string) { m.plain = append(m.plain, text...) }
+
+func (m *markup) addTag(tag string) {
+	m.endText()
+	m.pieces = append(m.pieces, piece{tag: tag})
+}
+
+// endText makes a piece of the text since the last tag. Only then is it whole:
+// what looks like an override may have had a dropped tag within.
+func (m *markup) endText() {
+	if len(m.plain) > 0 {
+		m.pieces = append(m.pieces, piece{text: string(m.plain)})
+		m.plain = m.plain[:0]
 	}
 }
 
@@ -173,7 +180,7 @@ func (m *markup) openTag(name, rest string) {
 		tag += " " + escape.Replace(annotation)
 	}
 	m.open = append(m.open, name)
-	m.pieces = append(m.pieces, piece{tag: tag + ">"})
+	m.addTag(tag + ">")
 }
 
 var whiteSpace = strings.NewReplacer("\t", " ", "\n", " ")
@@ -221,7 +228,7 @@ func (m *markup) closeTag(name string) {
 // close closes all open tags but the first keep.
 func (m *markup) close(keep int) {
 	for i := len(m.open) - 1; i >= keep; i-- {
-		m.pieces = append(m.pieces, piece{tag: "</" + m.open[i] + ">"})
+		m.addTag("</" + m.open[i] + ">")
 	}
 	m.open = m.open[:keep]
 }

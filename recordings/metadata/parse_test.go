@@ -161,6 +161,36 @@ func TestParseTooLarge(t *testing.T) {
 	}
 }
 
+// What comes behind the bound is not even read.
+func TestParseStopsReading(t *testing.T) {
+	t.Parallel()
+	r := strings.NewReader(recording(strings.Repeat(" ", 2*maxDocument)))
+	if _, err := Parse(r); err == nil || r.Size()-int64(r.Len()) > maxDocument+1 {
+		t.Errorf("%v, %d bytes left", err, r.Len())
+	}
+}
+
+func TestParseAttributesAreOneLine(t *testing.T) {
+	t.Parallel()
+	d := parseString(t, recording("<meeting name='a\n\tb&#10;c' externalId=' x '/>"))
+	if d.Name != "a  b\nc" || d.MeetingID != "x" {
+		t.Errorf("%q, %q", d.Name, d.MeetingID)
+	}
+}
+
+// Times that no calendar has are as good as missing.
+func TestParseImpossibleTimes(t *testing.T) {
+	t.Parallel()
+	d := parseString(t, recording("<start_time>253402300800000</start_time><end_time>1e18</end_time><playback><duration>1000</duration></playback>"))
+	if d.Start != 1714557600123 || d.End != d.Start+1000 {
+		t.Errorf("from %d to %d", d.Start, d.End)
+	}
+	d = parseString(t, recording("<end_time>253402300799999</end_time>"))
+	if d.End != maxTime {
+		t.Errorf("to %d", d.End)
+	}
+}
+
 func TestParseReadError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("disk on fire")

@@ -30,18 +30,18 @@ func BenchmarkLarge2GiB(b *testing.B) {
 	compare(b, dir, []string{"src"}, 1)
 }
 
-// BenchmarkSmallRecordings is 1,000 recordings of 3 formats, one tarball each,
-// with 30 files in all and with 30 files in each format.
+// BenchmarkSmallRecordings is 1,000 recordings of 3 formats, one tarball each:
+// 30 files in all, and, with a third of the recordings, in each format.
 func BenchmarkSmallRecordings(b *testing.B) {
-	for _, perFormat := range []int{10, 30} {
-		b.Run(fmt.Sprintf("%dFiles", 3*perFormat), func(b *testing.B) {
+	for _, size := range []struct{ recordings, perFormat int }{{1000, 10}, {333, 30}} {
+		b.Run(fmt.Sprintf("%dFiles", 3*size.perFormat), func(b *testing.B) {
 			dir := b.TempDir()
 			var recordings []string
-			for i := range 1000 {
+			for i := range size.recordings {
 				name := fmt.Sprintf("rec-%04d", i)
 				recordings = append(recordings, name)
 				for _, format := range []string{"presentation", "video", "notes"} {
-					writeFiles(b, filepath.Join(dir, name, format, name), perFormat, 5000)
+					writeFiles(b, filepath.Join(dir, name, format, name), size.perFormat, 5000)
 				}
 			}
 			compare(b, dir, recordings, len(recordings))
@@ -90,17 +90,12 @@ func compare(b *testing.B, dir string, names []string, recordings int) {
 	ways := []func(tarball, dst string) error{tarOnly, tarAndSync, ours}
 	spent := make([]time.Duration, len(ways))
 	for round := 0; b.Loop(); round++ {
-		b.StopTimer()
 		for i := range ways {
 			way := (i + round) % len(ways)
-			if way == 2 {
-				b.StartTimer()
-			}
 			spent[way] += timed(b, dir, names, ways[way])
-			b.StopTimer()
 		}
-		b.StartTimer()
 	}
+	b.ReportMetric(0, "ns/op") // cleaning up is in it: the numbers below count
 	perRecording := func(d time.Duration) float64 { return d.Seconds() * 1000 / float64(b.N*recordings) }
 	b.ReportMetric(perRecording(spent[0]), "tar-ms")
 	b.ReportMetric(perRecording(spent[1]), "tar+sync-ms")

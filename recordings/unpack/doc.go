@@ -27,14 +27,14 @@
 // nothing else: tar aligns data to 512 bytes, so seven of eight entries do not
 // qualify, and the eighth is cloned already. Files of a MiB and more are
 // preallocated, and their way to the disk begins while they are copied: both
-// shortened the extraction of 2 GiB by a fifth to a third on ext4.
+// shortened the extraction of 2 GiB by a fifth to a quarter on ext4.
 //
 // # Durability
 //
 // When Extract returns nil, files and directories have reached the disk. On
 // local file systems one syncfs(2) at the end does it: for a recording of 30
 // small files on ext4 it took a third of the time of 30 times fsync(2), and
-// half of that of writing back everything first and calling fsync then. Its
+// little more than half of that with write-back started for all before. Its
 // price is that it waits for what others wrote to the same file system until
 // then. Where syncfs does not vouch for everything (network and FUSE file
 // systems, kernels before 5.8, which keep write errors to themselves) each file

@@ -254,7 +254,7 @@ func refused(t testing.TB, err error) *Refused {
 	return r
 }
 
-// written by archive/tar, for what it can express.
+// goTar returns a tarball written by archive/tar, with zeros as data.
 func goTar(t testing.TB, headers ...*tar.Header) []byte {
 	t.Helper()
 	var b bytes.Buffer

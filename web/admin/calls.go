@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -65,8 +66,15 @@ func decode(body []byte, v any) error {
 	return nil
 }
 
-// calls are the methods of s by path; the backup is not among them.
+// calls are the methods of s by path; those that stream are not among them.
 func calls(s Service) map[string]call {
+	all := poolCalls(s)
+	maps.Copy(all, recordingCalls(s))
+	maps.Copy(all, spoolCalls(s))
+	return all
+}
+
+func poolCalls(s Service) map[string]call {
 	return map[string]call{
 		pathInfo:    get(s.Info),
 		pathServers: get(s.Servers),

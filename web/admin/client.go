@@ -18,6 +18,9 @@ import (
 
 const (
 	dialTimeout = 3 * time.Second
+	// continueTimeout is how long a tarball is held back for the daemon to say
+	// whether it wants it.
+	continueTimeout = 10 * time.Second
 	// maxAnswer bounds an answer in bytes that is not a backup.
 	maxAnswer = 256 << 20
 )
@@ -51,6 +54,7 @@ func NewClient(socketPath string) *Client {
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 1 << 20,
+		ExpectContinueTimeout:  continueTimeout,
 	}
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c
@@ -72,6 +76,11 @@ func (c *Client) ask(ctx context.Context, method, path string, in, out any) erro
 	if err != nil {
 		return err
 	}
+	return c.answer(ctx, resp, out)
+}
+
+// answer reads the answer of a call into out.
+func (c *Client) answer(ctx context.Context, resp *http.Response, out any) error {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
@@ -102,13 +111,21 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 		}
 		body = bytes.NewReader(text)
 	}
+	return c.do(ctx, method, path, body, "application/json", nil)
+}
+
+// do sends a request; prepare, if not nil, completes it.
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader, kind string, prepare func(*http.Request)) (*http.Response, error) {
 	// The host is no name that a proxy or a resolver would know.
 	req, err := http.NewRequestWithContext(ctx, method, "http://scalelite.invalid"+path, body)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set(versionHeader, c.Version)
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", kind)
+	if prepare != nil {
+		prepare(req)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.broken(ctx, err)

@@ -8,6 +8,7 @@ import (
 
 	"scalelite/balancer"
 	"scalelite/balancer/bbb"
+	"scalelite/recordings"
 )
 
 // explain turns an error of the pool or the store into an *Error that says what
@@ -34,6 +35,12 @@ func explain(ctx context.Context, err error) error {
 		return &Error{NotFound, err.Error() + ": 'scalelite servers' lists those there are"}
 	case errors.Is(err, balancer.ErrNoSuchMeeting):
 		return &Error{NotFound, err.Error() + ": 'scalelite meetings' lists those there are; nothing was ended"}
+	case errors.Is(err, recordings.ErrInvalid):
+		return &Error{Invalid, without(err, recordings.ErrInvalid)}
+	case errors.Is(err, recordings.ErrNotFound):
+		return &Error{NotFound, without(err, recordings.ErrNotFound) + ": 'scalelite recordings' lists those there are"}
+	case errors.Is(err, recordings.ErrNoSpace):
+		return &Error{Conflict, err.Error() + ": make room, or lower recordings.min_free"}
 	}
 	return &Error{Internal, err.Error()}
 }

@@ -65,6 +65,11 @@ func (h *handler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			h.backup(w, r)
 		}
 		return
+	case pathImportFile:
+		if h.allowed(w, r, http.MethodPost) {
+			h.importFile(w, r)
+		}
+		return
 	case pathMetrics:
 		if h.metrics != nil && h.allowed(w, r, http.MethodGet) {
 			h.metrics.ServeHTTP(w, r)

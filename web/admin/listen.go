@@ -51,13 +51,25 @@ func ownerOnly(_, _ string, c syscall.RawConn) error {
 	return c.Control(func(fd uintptr) { _ = syscall.Fchmod(int(fd), 0o600) })
 }
 
-// open gives a new socket its mode and group.
+// open gives a new socket its mode and group. A service that runs in that group
+// need not give it, and may be kept from trying: systemd's filter of system
+// calls takes chown for a privilege.
 func open(path, group string) error {
 	mode := fs.FileMode(0o600)
-	if gid, found := lookup(group); found && os.Chown(path, -1, gid) == nil {
+	if gid, found := lookup(group); found && (belongs(path, gid) || os.Chown(path, -1, gid) == nil) {
 		mode = 0o660
 	}
 	return os.Chmod(path, mode)
+}
+
+// belongs tells whether the file at path has the group already.
+func belongs(path string, gid int) bool {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Gid) == gid
 }
 
 func lookup(group string) (gid int, found bool) {

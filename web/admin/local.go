@@ -10,6 +10,7 @@ import (
 
 	"scalelite/balancer"
 	"scalelite/balancer/bbb"
+	"scalelite/recordings"
 	"scalelite/store"
 )
 
@@ -26,6 +27,11 @@ type LocalOptions struct {
 	// takes them; nil: nobody is told. Calls do not overlap, and it must not
 	// call the Service.
 	OnSecrets func([]bbb.Secret)
+	// Library, Spool and Outbox are the recordings. Where recordings are switched
+	// off they are nil, and the calls about them say so.
+	Library *recordings.Library
+	Spool   *recordings.Spool
+	Outbox  *balancer.Outbox
 }
 
 // Local is the Service in the process that has the database.
@@ -34,6 +40,10 @@ type Local struct {
 	store     *store.Store
 	info      Info
 	onSecrets func([]bbb.Secret)
+	library   *recordings.Library
+	spool     *recordings.Spool
+	outbox    *balancer.Outbox
+	placing   sync.Mutex // held while a tarball gets its name in the spool
 
 	mu         sync.Mutex // guards what follows, and orders rotations
 	configured []bbb.Secret
@@ -45,6 +55,7 @@ var _ Service = (*Local)(nil)
 func NewLocal(o LocalOptions) *Local {
 	return &Local{
 		pool: o.Pool, store: o.Store, info: o.Info, onSecrets: o.OnSecrets,
+		library: o.Library, spool: o.Spool, outbox: o.Outbox,
 		configured: slices.Clone(o.ConfiguredSecrets),
 	}
 }

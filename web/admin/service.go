@@ -11,10 +11,14 @@ import (
 	"scalelite/balancer/bbb"
 )
 
-// Service is everything the command line can do to a pool.
+// Service is everything the command line can do to a pool and its recordings.
 //
 // Errors that a person can mend are *Error.
 type Service interface {
+	RecordingService
+	SpoolService
+	CallbackService
+
 	// Info says who answers: version, since when, whether a daemon or this
 	// command itself.
 	Info(ctx context.Context) (Info, error)

@@ -43,16 +43,21 @@ func newBusy(t *testing.T, e *Engine) *busy {
 func (b *busy) later(n int, fn func()) {
 	b.t.Helper()
 	b.wg.Go(fn)
-	b.waiting(n)
+	b.await(n)
 }
 
-// waiting waits until n updates are in the queue.
-func (b *busy) waiting(n int) {
+// waiting returns how many updates are in the queue.
+func (e *Engine) waiting() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.queue)
+}
+
+// await waits until n updates are in the queue.
+func (b *busy) await(n int) {
 	b.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Microsecond) {
-		b.mu.Lock()
-		got := len(b.queue)
-		b.mu.Unlock()
+		got := b.waiting()
 		if got == n {
 			return
 		}
@@ -169,7 +174,7 @@ func TestWaitingUpdateLeavesWithItsContext(t *testing.T) {
 	if err := <-gone; !errors.Is(err, context.Canceled) {
 		t.Errorf("update that left: %v", err)
 	}
-	b.waiting(2)
+	b.await(2)
 	b.finish()
 	if got := found(t, b.Engine); got != "first last" {
 		t.Errorf("found %q", got)

@@ -24,13 +24,15 @@ func tryFile(t *testing.T, b []byte) bool {
 		}
 		return false
 	}
-	if err := e.Check(ctx); err != nil {
-		t.Errorf("open takes what bbolt's own check does not: %v", err)
-	}
 	n := count(t, e)
+	// Two commits replace both meta pages, of which one may have been torn.
+	fill(t, e, "c", 50)
 	fill(t, e, "c", 50)
 	if got := count(t, e); got < n {
 		t.Errorf("%d items became %d", n, got)
+	}
+	if err := e.Check(ctx); err != nil {
+		t.Errorf("open takes what bbolt's own check does not: %v", err)
 	}
 	if err := e.Close(); err != nil {
 		t.Error(err)

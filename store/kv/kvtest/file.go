@@ -197,7 +197,7 @@ func (s *stuckWriter) Write(p []byte) (int, error) {
 }
 
 // snapshotStuck: a client that takes nothing must not keep others from writing
-// and reading. The file has to outgrow its map: that is where it would.
+// and reading.
 func (h fileTests) snapshotStuck(t *testing.T) {
 	e := h.mustOpen(t, filepath.Join(t.TempDir(), "db"))
 	put(t, e, numbered(100)...)

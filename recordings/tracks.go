@@ -1,0 +1,154 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"scalelite/recordings/caption"
+	"scalelite/store"
+)
+
+// trackFormat is the format whose directory holds the text tracks, captionIndex
+// their list in it.
+const (
+	trackFormat  = "presentation"
+	captionIndex = "captions.json"
+)
+
+// MaxTrack is the largest text track in bytes that is taken.
+const MaxTrack = 4 << 20
+
+// Tracks lists the text tracks of a recording, or returns ErrNotFound.
+func (l *Library) Tracks(ctx context.Context, scope Scope, id string) ([]caption.Track, error) {
+	r, err := l.withFiles(ctx, scope, id)
+	if err != nil {
+		return nil, err
+	}
+	index, err := l.captions(r)
+	if err != nil {
+		return nil, err
+	}
+	return index.Tracks(), nil
+}
+
+// withFiles returns a recording that is not deleted, or ErrNotFound.
+func (l *Library) withFiles(ctx context.Context, scope Scope, id string) (store.Recording, error) {
+	r, err := l.recording(ctx, scope, id)
+	if err == nil && r.State == store.Deleted {
+		err = ErrNotFound
+	}
+	return r, err
+}
+
+func (l *Library) captions(r store.Recording) (*caption.Index, error) {
+	data, err := os.ReadFile(filepath.Join(l.trees.path(r.State, trackFormat, r.ID), captionIndex))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &caption.Index{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the text tracks of %s: %w", r.ID, err)
+	}
+	return caption.ReadIndex(data)
+}
+
+// PutTrack adds a text track to the presentation of a recording or replaces one.
+// data is SRT or WebVTT of at most MaxTrack bytes. The errors are ErrNotFound,
+// ErrNoFiles where the recording has no presentation, those of package caption,
+// and ErrInvalid. The file is there before the list names it.
+func (l *Library) PutTrack(ctx context.Context, scope Scope, id string, track caption.Track, data []byte) error {
+	vtt, err := caption.ToVTT(data)
+	if err != nil {
+		return err
+	}
+	end, err := l.begin()
+	if err != nil {
+		return err
+	}
+	defer end()
+	release, err := l.locks.lock(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer release()
+	r, err := l.withFiles(ctx, scope, id)
+	if err != nil {
+		return err
+	}
+	dir := l.trees.path(r.State, trackFormat, id)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("%w: recording %s has no %s", ErrNoFiles, id, trackFormat)
+	}
+	index, err := l.captions(r)
+	if err != nil {
+		return err
+	}
+	name, err := index.Put(track)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	list, err := index.Encode()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	// A move into the state that it has: if this is cut off, a start counts again.
+	if r, err = l.change(ctx, id, func(r *store.Recording) { r.Moving = r.State }); err != nil {
+		return err
+	}
+	l.step("announced a track")
+	if err := l.replaceFile(filepath.Join(dir, name), vtt); err != nil {
+		return fmt.Errorf("write a text track of %s: %w", id, err)
+	}
+	l.step("wrote a track")
+	if err := l.replaceFile(filepath.Join(dir, captionIndex), list); err != nil {
+		return fmt.Errorf("write the text tracks of %s: %w", id, err)
+	}
+	l.step("listed a track")
+	return l.finishTrack(ctx, r)
+}
+
+// finishTrack notes how many files and bytes the presentation has now, if there
+// is one.
+func (l *Library) finishTrack(ctx context.Context, r store.Recording) error {
+	files, bytes, err := count(l.trees.path(r.State, trackFormat, r.ID))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = l.change(ctx, r.ID, func(r *store.Recording) {
+		r.Moving = ""
+		if f, ok := r.Format(trackFormat); ok {
+			f.Files, f.Bytes = files, bytes
+			r.SetFormat(f)
+		}
+	})
+	return err
+}
+
+// replaceFile writes a file where a start sweeps, makes it durable and gives it
+// its name.
+func (l *Library) replaceFile(path string, data []byte) (err error) {
+	temp := l.trees.aside()
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temp)
+		}
+	}()
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}

@@ -1,0 +1,198 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"scalelite/recordings"
+	"scalelite/store"
+)
+
+// errRecordingsOff is what calls about recordings return where there are none.
+func errRecordingsOff() error {
+	return &Error{Conflict, "recordings are switched off: set recordings.enabled to true in the configuration (or remove RECORDING_DISABLED) and restart"}
+}
+
+// change carries do out for each of the recordings that ids mean. What fails
+// for one of them is in its result; if ctx ends, the rest is left.
+func (l *Local) change(ctx context.Context, ids []string, done func(store.Recording) bool, do func(id string) error) ([]RecordingResult, error) {
+	results := []RecordingResult{}
+	if l.library == nil {
+		return results, errRecordingsOff()
+	}
+	found, err := l.find(ctx, ids)
+	if err != nil {
+		return results, err
+	}
+	for _, r := range found {
+		if ctx.Err() != nil {
+			return results, ctx.Err()
+		}
+		result := RecordingResult{ID: r.ID}
+		if err := do(r.ID); err != nil {
+			result.Error = recordingTrouble(err)
+		} else {
+			result.Changed = !done(r)
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+// recordingTrouble says why a change of one recording failed, and what mends
+// it.
+func recordingTrouble(err error) string {
+	switch {
+	case errors.Is(err, recordings.ErrNotFound):
+		return "it is deleted, or was while this ran"
+	case errors.Is(err, recordings.ErrNoFiles):
+		return err.Error() + ": 'scalelite recordings check' tells what is there"
+	}
+	return err.Error()
+}
+
+// PublishRecordings publishes recordings or hides them.
+func (l *Local) PublishRecordings(ctx context.Context, ids []string, publish bool) ([]RecordingResult, error) {
+	to := store.Unpublished
+	if publish {
+		to = store.Published
+	}
+	return l.change(ctx, ids, func(r store.Recording) bool { return r.State == to && r.Moving == "" }, func(id string) error {
+		_, err := l.library.SetPublished(ctx, nil, []string{id}, publish)
+		if errors.Is(err, recordings.ErrNotFound) {
+			return fmt.Errorf("it is deleted: 'scalelite recordings undelete %s' brings it back while it is in the trash", id)
+		}
+		return err
+	})
+}
+
+// DeleteRecordings deletes recordings; with purge without a trace.
+func (l *Local) DeleteRecordings(ctx context.Context, ids []string, purge bool) ([]RecordingResult, error) {
+	gone := func(r store.Recording) bool { return !purge && r.State == store.Deleted && r.Moving == "" }
+	return l.change(ctx, ids, gone, func(id string) (err error) {
+		if purge {
+			_, err = l.library.Purge(ctx, []string{id})
+		} else {
+			_, err = l.library.Delete(ctx, nil, []string{id})
+		}
+		if errors.Is(err, recordings.ErrNotFound) {
+			return nil // somebody was faster
+		}
+		return err
+	})
+}
+
+// UndeleteRecordings brings deleted recordings back from the trash.
+func (l *Local) UndeleteRecordings(ctx context.Context, ids []string) ([]RecordingResult, error) {
+	there := func(r store.Recording) bool { return r.State != store.Deleted }
+	return l.change(ctx, ids, there, func(id string) error {
+		_, err := l.library.Undelete(ctx, []string{id})
+		switch {
+		case errors.Is(err, recordings.ErrNotFound):
+			return nil // it is not deleted
+		case errors.Is(err, recordings.ErrNoFiles):
+			return errors.New("it is no longer in the trash: import its tarball again; 'scalelite recordings delete --purge' before, since a deleted recording is not brought back by an import")
+		}
+		return err
+	})
+}
+
+// UpdateRecordings changes metadata or protection, of all of them or of none:
+// Invalid if a key or value cannot be set, Conflict if one of them is deleted.
+func (l *Local) UpdateRecordings(ctx context.Context, ids []string, c recordings.Change) ([]RecordingResult, error) {
+	results := []RecordingResult{}
+	if l.library == nil {
+		return results, errRecordingsOff()
+	}
+	found, err := l.find(ctx, ids)
+	if err != nil {
+		return results, err
+	}
+	var all []string
+	for _, r := range found {
+		if r.State == store.Deleted {
+			return results, &Error{Conflict, fmt.Sprintf("recording %s is deleted; nothing was changed: 'scalelite recordings undelete' brings it back while it is in the trash", r.ID)}
+		}
+		all = append(all, r.ID)
+		results = append(results, RecordingResult{ID: r.ID, Changed: changes(r, c)})
+	}
+	wanted := slices.ContainsFunc(results, func(r RecordingResult) bool { return r.Changed })
+	did, err := l.library.Update(ctx, nil, all, c)
+	if err == nil && wanted && !did {
+		err = &Error{Conflict, "the recordings changed while this ran; nothing was changed: try again"}
+	}
+	if err != nil {
+		return []RecordingResult{}, explain(ctx, err)
+	}
+	return results, nil
+}
+
+// changes tells whether c is a change for r.
+func changes(r store.Recording, c recordings.Change) bool {
+	if c.Protect != nil && *c.Protect != r.Protected {
+		return true
+	}
+	metadata := r.Metadata()
+	return slices.ContainsFunc(slices.Collect(maps.Keys(c.Meta)), func(key string) bool {
+		old, there := metadata[strings.ToLower(key)]
+		return old != c.Meta[key] || there && c.Meta[key] == ""
+	})
+}
+
+// ProtectAllRecordings sets the protection of every recording, one by one.
+// Beside an error it returns how many it changed until then.
+func (l *Local) ProtectAllRecordings(ctx context.Context, protect bool) (n int, err error) {
+	if l.library == nil {
+		return 0, errRecordingsOff()
+	}
+	r, err := RecordingQuery{}.parse()
+	if err != nil {
+		return 0, err
+	}
+	var failed error
+	err = l.walk(ctx, r, nil, func(rec store.Recording) bool {
+		if rec.Protected == protect {
+			return true
+		}
+		var did bool
+		did, failed = l.library.Update(ctx, nil, []string{rec.ID}, recordings.Change{Protect: &protect})
+		if did && failed == nil {
+			n++
+		}
+		return failed == nil
+	})
+	return n, explain(ctx, errors.Join(err, failed))
+}
+
+// PruneRecordings does what retention and trash ask for, or only tells. Beside
+// an error it returns what it did until then.
+func (l *Local) PruneRecordings(ctx context.Context, dryRun bool) ([]recordings.Pruned, error) {
+	if l.library == nil {
+		return []recordings.Pruned{}, errRecordingsOff()
+	}
+	pruned, err := l.library.Prune(ctx, dryRun)
+	return list(pruned), explain(ctx, err)
+}
+
+// CheckRecordings compares records and files, and with fix mends what can be.
+func (l *Local) CheckRecordings(ctx context.Context, fix bool) ([]recordings.Problem, error) {
+	if l.library == nil {
+		return []recordings.Problem{}, errRecordingsOff()
+	}
+	problems, err := l.library.Check(ctx, fix)
+	return list(problems), explain(ctx, err)
+}
+
+// RescanRecordings makes records for files that have none. Beside an error it
+// returns what it added until then.
+func (l *Local) RescanRecordings(ctx context.Context) ([]recordings.ImportedRecording, error) {
+	if l.library == nil {
+		return []recordings.ImportedRecording{}, errRecordingsOff()
+	}
+	added, err := l.library.Rescan(ctx)
+	return list(added), explain(ctx, err)
+}

@@ -1,0 +1,332 @@
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+
+	"scalelite/recordings"
+	"scalelite/store"
+)
+
+// SpoolService is what the command line can do to tarballs.
+type SpoolService interface {
+	// ImportRecording puts a tarball of size bytes into the spool and returns the
+	// ID of its import. The import itself goes on behind it; see Import.
+	ImportRecording(ctx context.Context, name string, size int64, r io.Reader) (importID string, err error)
+	// Import tells how far an import is, or how it ended.
+	Import(ctx context.Context, id string) (store.Import, error)
+	// SpoolFiles lists the tarballs that are not imported, the oldest first.
+	SpoolFiles(ctx context.Context) ([]recordings.SpoolFile, error)
+	// RetrySpool has failed tarballs tried again, no names: all of them. It returns
+	// those that were failed; one that waits in the spool is left as it is.
+	RetrySpool(ctx context.Context, names []string) ([]string, error)
+}
+
+// DirectImporter is a Service in whose process no spool works, because no
+// daemon runs: it takes a tarball in itself, from where it lies.
+type DirectImporter interface {
+	// ImportFile takes in what is in the tarball and leaves the file. progress is
+	// told the bytes that are unpacked, of how many. Beside an error the result
+	// has what is in all the same.
+	ImportFile(ctx context.Context, path string, progress func(done, total int64)) (recordings.Imported, error)
+}
+
+var _ DirectImporter = (*Local)(nil)
+
+// ImportFile takes in the recordings of a tarball, in this process.
+func (l *Local) ImportFile(ctx context.Context, path string, progress func(done, total int64)) (recordings.Imported, error) {
+	if l.library == nil {
+		return recordings.Imported{}, errRecordingsOff()
+	}
+	imported, err := l.library.Import(ctx, path, progress)
+	var partial *recordings.PartialError
+	if errors.As(err, &partial) {
+		imported = partial.Imported
+	}
+	return imported, explainImport(ctx, err)
+}
+
+func explainImport(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, recordings.ErrIncomplete):
+		return &Error{Invalid, err.Error() + ": copy it anew"}
+	case errors.Is(err, recordings.ErrNoSpace):
+		return &Error{Conflict, err.Error() + ": make room, or lower recordings.min_free"}
+	}
+	return explain(ctx, err)
+}
+
+const (
+	// partPrefix begins the name of a tarball that is being written into the
+	// spool, which passes over names with a dot.
+	partPrefix = ".import-"
+	// partKept is after how long one counts as left behind.
+	partKept = 24 * time.Hour
+	// maxTarName bounds the name of a tarball in bytes, with room for a number.
+	maxTarName = 200
+)
+
+// tarEndings are those of the files that the spool takes.
+var tarEndings = [...]string{".tar.gz", ".tgz", ".tar"}
+
+// splitTarName splits a name before its ending, which is empty for a file that
+// the spool does not take.
+func splitTarName(name string) (base, ending string) {
+	for _, end := range tarEndings {
+		if base, ok := strings.CutSuffix(name, end); ok && base != "" {
+			return base, end
+		}
+	}
+	return name, ""
+}
+
+// CheckTarName says what is wrong with the name of a tarball, without a
+// directory.
+func CheckTarName(name string) error {
+	_, ending := splitTarName(name)
+	bad := func(r rune) bool { return !unicode.IsPrint(r) || r == '/' }
+	switch {
+	case ending == "":
+		return &Error{Invalid, fmt.Sprintf("%q is no tarball by its name: it must end in .tar, .tar.gz or .tgz", name)}
+	case strings.HasPrefix(name, "."), strings.ContainsFunc(name, bad), len(name) > maxTarName:
+		return &Error{Invalid, fmt.Sprintf("%.64q cannot be the name of a tarball: no dot at its beginning, nothing unprintable, at most %d bytes", name, maxTarName)}
+	}
+	return nil
+}
+
+// ImportRecording puts a tarball into the spool: Invalid if its name is none or
+// it does not have size bytes, Conflict if there is no room. One of the same
+// name that is there already stays; the new one then gets a number.
+func (l *Local) ImportRecording(ctx context.Context, name string, size int64, r io.Reader) (importID string, err error) {
+	if l.spool == nil {
+		return "", errRecordingsOff()
+	}
+	if err := CheckTarName(name); err != nil {
+		return "", err
+	}
+	dir := l.spool.Dir()
+	sweepParts(dir)
+	if free, err := freeSpace(dir); err == nil && free < size {
+		return "", &Error{Conflict, fmt.Sprintf("the spool %s has %d bytes free and the tarball has %d: make room", dir, free, size)}
+	}
+	part := filepath.Join(dir, partPrefix+rand.Text())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ignoreMissing(os.Remove(part)))
+			err = explainSpool(ctx, err)
+		}
+	}()
+	if err := writePart(ctx, part, size, r); err != nil {
+		return "", err
+	}
+	importID, err = l.place(ctx, part, name)
+	if err == nil {
+		l.spool.Look()
+	}
+	return importID, err
+}
+
+// explainSpool is explain for what went wrong in the spool.
+func explainSpool(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return &Error{Conflict, "the spool is full: make room in recordings.spool_dir"}
+	case errors.Is(err, fs.ErrPermission):
+		return &Error{Internal, err.Error() + ": the service must be able to write into recordings.spool_dir"}
+	}
+	return explain(ctx, err)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// sweepParts removes what transfers have left that were cut by a crash.
+func sweepParts(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, partPrefix+"*"))
+	for _, path := range left {
+		if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > partKept {
+			_ = os.Remove(path)
+		}
+	}
+}
+
+// writePart writes size bytes of r to a new file, durably.
+func writePart(ctx context.Context, path string, size int64, r io.Reader) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	n, err := io.Copy(f, io.LimitReader(&contextReader{ctx, r}, size+1))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return fmt.Errorf("take the tarball after %d of %d bytes: %w", n, size, err)
+	case n != size:
+		return &Error{Invalid, fmt.Sprintf("the tarball has not the %d bytes that were announced: it changed, or was cut; nothing was imported", size)}
+	}
+	return f.Sync()
+}
+
+// contextReader ends when its context does.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// place gives a complete tarball its name in the spool, or that name with a
+// number. The spool learns of it before it can see it, so that it knows that the
+// tarball is complete.
+func (l *Local) place(ctx context.Context, part, name string) (importID string, err error) {
+	l.placing.Lock()
+	defer l.placing.Unlock()
+	base, ending := splitTarName(name)
+	for n := 2; ; n++ {
+		path := filepath.Join(l.spool.Dir(), name)
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			importID, err = l.placeAs(ctx, part, name)
+			if !errors.Is(err, fs.ErrExist) {
+				return importID, err
+			}
+		}
+		name = fmt.Sprintf("%s.%d%s", base, n, ending)
+	}
+}
+
+// placeAs is place under one name; fs.ErrExist if it is taken.
+func (l *Local) placeAs(ctx context.Context, part, name string) (string, error) {
+	id, err := l.spool.Announce(ctx, name, "")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(l.spool.Dir(), name)
+	err = os.Link(part, path) // unlike a rename it never replaces another tarball
+	switch {
+	case err == nil:
+		_ = os.Remove(part) // it has two names; sweepParts gets this one
+	case !errors.Is(err, fs.ErrExist): // a file system without hard links
+		err = os.Rename(part, path)
+	}
+	if err == nil {
+		return id, syncDir(l.spool.Dir())
+	}
+	forget := l.store.Update(ctx, func(tx *store.Tx) error { return tx.DeleteImport(id) })
+	return "", errors.Join(err, forget)
+}
+
+// syncDir makes the names in a directory durable, where the file system can.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return err
+	}
+	return nil
+}
+
+// Import tells how far an import is; NotFound if there is none.
+func (l *Local) Import(ctx context.Context, id string) (store.Import, error) {
+	if l.spool == nil {
+		return store.Import{}, errRecordingsOff()
+	}
+	i, err := l.spool.Import(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return i, &Error{NotFound, fmt.Sprintf("there is no import %q: the outcome of an import is forgotten after 30 days", id)}
+	}
+	return i, explain(ctx, err)
+}
+
+// SpoolFiles lists the tarballs that are not imported, the oldest first.
+func (l *Local) SpoolFiles(ctx context.Context) ([]recordings.SpoolFile, error) {
+	if l.spool == nil {
+		return []recordings.SpoolFile{}, errRecordingsOff()
+	}
+	files, err := l.spool.Files(ctx)
+	if err == nil && !l.info.Daemon {
+		files, err = l.withUnseen(files)
+	}
+	return list(files), explain(ctx, err)
+}
+
+// withUnseen adds the tarballs that nobody looks at because no daemon runs.
+func (l *Local) withUnseen(files []recordings.SpoolFile) ([]recordings.SpoolFile, error) {
+	found, err := os.ReadDir(l.spool.Dir())
+	if err != nil {
+		return nil, fmt.Errorf("read recordings.spool_dir: %w", err)
+	}
+	for _, f := range found {
+		info, err := f.Info()
+		if err != nil || !info.Mode().IsRegular() || CheckTarName(f.Name()) != nil {
+			continue
+		}
+		files = append(files, recordings.SpoolFile{
+			Name: f.Name(), Size: info.Size(), State: store.ImportWaiting, Since: info.ModTime(), Reason: "the service does not run",
+		})
+	}
+	slices.SortStableFunc(files, func(a, b recordings.SpoolFile) int { return a.Since.Compare(b.Since) })
+	return files, nil
+}
+
+// RetrySpool has failed tarballs tried again, no names: all of them. NotFound
+// if one is neither failed nor in the spool; then nothing is tried. Conflict if
+// another of the same name has come into the spool meanwhile.
+func (l *Local) RetrySpool(ctx context.Context, names []string) ([]string, error) {
+	files, err := l.SpoolFiles(ctx)
+	if err != nil {
+		return []string{}, err
+	}
+	has := func(name string, failed bool) bool {
+		return slices.ContainsFunc(files, func(f recordings.SpoolFile) bool {
+			return f.Name == name && failed == (f.State == store.ImportFailed)
+		})
+	}
+	if len(names) == 0 {
+		for _, f := range files {
+			if f.State == store.ImportFailed {
+				names = append(names, f.Name)
+			}
+		}
+	}
+	var failed []string
+	for _, name := range names {
+		switch {
+		case has(name, true) && has(name, false):
+			return []string{}, &Error{Conflict, fmt.Sprintf("another %s waits in the spool; nothing was tried: try again when it is imported", name)}
+		case has(name, true):
+			failed = append(failed, name)
+		case !has(name, false):
+			return []string{}, &Error{NotFound, fmt.Sprintf("there is no failed tarball %q: 'scalelite recordings spool' lists those there are; nothing was tried", name)}
+		}
+	}
+	if len(failed) == 0 {
+		return []string{}, nil
+	}
+	moved, err := l.spool.Retry(ctx, failed)
+	return list(moved), explainSpool(ctx, err)
+}

@@ -1,0 +1,91 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"scalelite/recordings"
+	"scalelite/store"
+)
+
+// RecordingsStatus sums up the recordings.
+func (l *Local) RecordingsStatus(ctx context.Context) (RecordingsStatus, error) {
+	if l.library == nil || l.spool == nil {
+		return RecordingsStatus{}, nil
+	}
+	s := RecordingsStatus{Enabled: true}
+	err := l.store.View(ctx, func(tx *store.Tx) error { return s.count(tx) })
+	if err != nil {
+		return RecordingsStatus{}, explain(ctx, fmt.Errorf("count the recordings: %w", err))
+	}
+	usage, err := l.library.Usage(ctx)
+	if err != nil {
+		return RecordingsStatus{}, explain(ctx, fmt.Errorf("add up the disk use: %w", err))
+	}
+	space, err := l.library.Free()
+	if err != nil {
+		return RecordingsStatus{}, explain(ctx, err)
+	}
+	s.Disk = DiskStatus{
+		Published: usage.Published, Unpublished: usage.Unpublished, Trash: usage.Trash, Free: space.Free, Total: space.Total,
+	}
+	files, err := l.SpoolFiles(ctx)
+	if err != nil {
+		return RecordingsStatus{}, err
+	}
+	s.Spool = countSpool(files)
+	return s, nil
+}
+
+// count counts what the database has.
+func (s *RecordingsStatus) count(tx *store.Tx) error {
+	for state, n := range map[store.RecordingState]*int64{
+		store.Published: &s.Published, store.Unpublished: &s.Unpublished, store.Deleted: &s.Deleted,
+	} {
+		counted, err := tx.CountRecordings(store.RecordingFilter{States: []store.RecordingState{state}})
+		if err != nil {
+			return err
+		}
+		*n = counted
+	}
+	s.InTrash, s.Callbacks = 0, CallbackStatus{}
+	for _, err := range tx.TrashedRecordings() {
+		if err != nil {
+			return err
+		}
+		s.InTrash++
+	}
+	for c, err := range tx.Callbacks() {
+		switch {
+		case err != nil:
+			return err
+		case c.Failed():
+			s.Callbacks.Failed++
+		default:
+			s.Callbacks.Pending++
+		}
+	}
+	return nil
+}
+
+// countSpool counts tarballs by state.
+func countSpool(files []recordings.SpoolFile) (s SpoolStatus) {
+	for _, f := range files {
+		switch f.State {
+		case store.ImportWaiting:
+			s.Waiting++
+			// The spool keeps the reason as text only.
+			if strings.Contains(f.Reason, recordings.ErrNoSpace.Error()) {
+				s.Held++
+			}
+		case store.ImportSettling:
+			s.Settling++
+		case store.ImportImporting:
+			s.Importing++
+		case store.ImportFailed:
+			s.Failed++
+		}
+	}
+	return s
+}
