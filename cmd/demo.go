@@ -15,6 +15,7 @@ import (
 	"scalelite/balancer/bbb"
 	"scalelite/balancer/bbbtest"
 	"scalelite/cmd/config"
+	"scalelite/recordings"
 )
 
 // demoServers are the simulated servers: the second one is twice as strong.
@@ -79,6 +80,9 @@ func (a *app) demo(ctx context.Context, listen string, classes bool) (err error)
 
 	front := demoFrontEnd{base: "http://" + s.addr.String() + "/bigbluebutton/api", secret: s.core.secrets[0]}
 	a.printDemo(front, servers, file)
+	if err := dropSample(l.Config.Recordings.SpoolDir); err != nil {
+		return fmt.Errorf("put the sample recording into the spool: %w", err)
+	}
 	school := newSchool(front, servers, log)
 	defer school.wait()
 	if classes {
@@ -129,8 +133,23 @@ func freeAddress(ctx context.Context, address string) string {
 
 func writeDemoConfig(dir, listen string) (string, error) {
 	file := filepath.Join(dir, "config.toml")
-	text := fmt.Sprintf("[web]\nlisten = %q\nadmin_socket = %q\n[store]\npath = %q\n[balancer]\npoll_interval = \"2s\"\n",
-		listen, filepath.Join(dir, "admin.sock"), filepath.Join(dir, "scalelite.db"))
+	r := recordings.DefaultConfig().Below(dir)
+	text := fmt.Sprintf(`[web]
+listen = %q
+admin_socket = %q
+[store]
+path = %q
+[balancer]
+poll_interval = "2s"
+[recordings]
+spool_dir = %q
+work_dir = %q
+published_dir = %q
+unpublished_dir = %q
+failed_dir = %q
+min_free = "10MB"
+`, listen, filepath.Join(dir, "admin.sock"), filepath.Join(dir, "scalelite.db"),
+		r.SpoolDir, r.WorkDir, r.PublishedDir, r.UnpublishedDir, r.FailedDir)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return "", fmt.Errorf("write the demo's configuration: %w", err)
 	}
@@ -179,12 +198,18 @@ on which server it is:
   getMeetings        %s
   end                %s
 
+A recording has just come into the spool and is imported as you read this:
+
+  getRecordings      %[8]s
+  play it            %[9]s
+
 In a second terminal:
 
-  %[8]s --config %[9]s status --watch
-  %[8]s --config %[9]s meetings
-  %[8]s --config %[9]s servers cordon bbb1 --wait
-  %[8]s --config %[9]s servers enable bbb1
+  %[10]s --config %[11]s status --watch
+  %[10]s --config %[11]s meetings
+  %[10]s --config %[11]s recordings
+  %[10]s --config %[11]s servers cordon bbb1 --wait
+  %[10]s --config %[11]s servers enable bbb1
 
 Ctrl-C ends the demo.
 `,
@@ -193,6 +218,7 @@ Ctrl-C ends the demo.
 		front.link("join", append(room, "fullName", "Ben", "role", "VIEWER")...),
 		front.link("getMeetings"),
 		front.link("end", append(room, "password", "mp")...),
+		front.link("getRecordings"), strings.TrimSuffix(front.base, "/bigbluebutton/api")+"/playback/presentation/2.3/"+sampleID,
 		program, file)
 }
 

@@ -171,7 +171,8 @@ var settled = []string{
 	"web.metrics", "web.metrics_token", "web.callback_allow_private",
 	"balancer.connect_timeout", "balancer.response_timeout",
 	"recordings.enabled", "recordings.spool_dir", "recordings.work_dir", "recordings.published_dir",
-	"recordings.unpublished_dir", "recordings.failed_dir", "recordings.rescan", "recordings.tries", "recordings.retention_schedule",
+	"recordings.unpublished_dir", "recordings.failed_dir", "recordings.formats", "recordings.rescan", "recordings.tries",
+	"recordings.retention_schedule",
 }
 
 // reload reads the configuration again and takes over what may change while

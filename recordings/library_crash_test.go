@@ -264,7 +264,7 @@ func prepareCrash(t *testing.T, name string, work crashWork) *crashScene {
 func (c *crashScene) copy(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "scene")
-	if out, err := exec.Command("cp", "-a", c.from, dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("cp", "-a", "--sparse=always", c.from, dir).CombinedOutput(); err != nil {
 		t.Fatalf("cp: %v: %s", err, out)
 	}
 	return dir

@@ -92,8 +92,6 @@ func (l *Library) resume(ctx context.Context, r store.Recording) error {
 		return l.finishDelete(ctx, r)
 	case r.State == store.Deleted:
 		return l.finishUndelete(ctx, r)
-	case r.Moving == r.State:
-		return l.finishTrack(ctx, r)
 	default:
 		return l.finishMove(ctx, r)
 	}
@@ -104,6 +102,9 @@ func (l *Library) finishMove(ctx context.Context, r store.Recording) error {
 		return err
 	}
 	l.step("moved")
-	_, err := l.change(ctx, r.ID, func(now *store.Recording) { now.State, now.Moving = r.Moving, "" })
-	return err
+	r, err := l.change(ctx, r.ID, func(now *store.Recording) { now.State, now.Moving = r.Moving, "" })
+	if err != nil {
+		return err
+	}
+	return l.finishTrack(ctx, r) // it may have been a text track that was cut off
 }

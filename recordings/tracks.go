@@ -110,9 +110,13 @@ func (l *Library) PutTrack(ctx context.Context, scope Scope, id string, track ca
 	return l.finishTrack(ctx, r)
 }
 
-// finishTrack notes how many files and bytes the presentation has now.
+// finishTrack notes how many files and bytes the presentation has now, if there
+// is one.
 func (l *Library) finishTrack(ctx context.Context, r store.Recording) error {
 	files, bytes, err := count(l.trees.path(r.State, trackFormat, r.ID))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ var (
 
 	versionKey = metaTable.String("version")
 	secretKey  = metaTable.String("secret")
+	cookieKey  = metaTable.String("cookie-key")
 	probeKey   = metaTable.String("probe")
 )
 

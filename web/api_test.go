@@ -9,6 +9,7 @@ import (
 	"scalelite/balancer"
 	"scalelite/balancer/bbb"
 	"scalelite/balancer/bbbtest"
+	"scalelite/recordings"
 	"scalelite/store"
 )
 
@@ -209,7 +210,7 @@ func TestSwitchedOff(t *testing.T) {
 		}
 		a.wantXMLHeader(t)
 	}
-	s.web.Reconfigure(DefaultConfig(), []bbb.Secret{testSecret})
+	s.web.Reconfigure(DefaultConfig(), recordings.DefaultConfig(), []bbb.Secret{testSecret})
 	if a := s.get("getMeetings"); len(a.Meetings()) != 1 {
 		t.Errorf("getMeetings switched on again: %s", a.body)
 	}

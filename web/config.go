@@ -22,10 +22,14 @@ type Config struct {
 
 	ChecksumFailuresPerMinute int `toml:"checksum_failures_per_minute" doc:"failed checksums per address and minute before it is refused unseen; 0: no limit"`
 
-	TrustedProxies       []string `toml:"trusted_proxies" doc:"networks whose X-Forwarded-* headers count"`
-	CallbackAllowPrivate bool     `toml:"callback_allow_private" doc:"callbacks may go to private and loopback addresses; link-local ones are never called"`
-	GetMeetingsDisabled  bool     `toml:"get_meetings_disabled" env:"GET_MEETINGS_API_DISABLED" doc:"getMeetings answers noMeetings"`
-	BuildNumber          string   `toml:"build_number" env:"BUILD_NUMBER" doc:"shown in the index response; empty: the program's version"`
+	TrustedProxies        []string `toml:"trusted_proxies" doc:"networks whose X-Forwarded-* headers count"`
+	CallbackAllowPrivate  bool     `toml:"callback_allow_private" doc:"callbacks may go to private and loopback addresses; link-local ones are never called"`
+	GetMeetingsDisabled   bool     `toml:"get_meetings_disabled" env:"GET_MEETINGS_API_DISABLED" doc:"getMeetings answers noMeetings"`
+	GetRecordingsFiltered bool     `toml:"get_recordings_filtered" env:"GET_RECORDINGS_API_FILTERED" doc:"getRecordings needs a meetingID or a recordID"`
+	BuildNumber           string   `toml:"build_number" env:"BUILD_NUMBER" doc:"shown in the index response; empty: the program's version"`
+
+	Locale    string `toml:"locale" env:"DEFAULT_LOCALE" doc:"language of the pages shown to users whose browser asks for none that there is"`
+	LocaleDir string `toml:"locale_dir" doc:"directory with texts of those pages, LANGUAGE.json, that replace or add to ours; empty: none"`
 
 	AdminSocket  string     `toml:"admin_socket" doc:"the command line's way into the running process"`
 	Metrics      bool       `toml:"metrics" doc:"serve /metrics"`
@@ -46,6 +50,7 @@ func DefaultConfig() Config {
 		CallbackAllowPrivate:      true,
 		ChecksumFailuresPerMinute: 60,
 		TrustedProxies:            PrivateNetworks(),
+		Locale:                    "en",
 		AdminSocket:               "/run/scalelite/admin.sock",
 		Metrics:                   true,
 	}
@@ -98,6 +103,9 @@ func (c Config) Validate() error {
 		if _, err := netip.ParsePrefix(p); err != nil {
 			bad("trusted_proxies", "%q is no network; write it like 10.0.0.0/8", p)
 		}
+	}
+	if !languageTag.MatchString(c.Locale) {
+		bad("locale", "%q is no language; write it like \"en\" or \"de-AT\"", c.Locale)
 	}
 	if c.AdminSocket == "" {
 		bad("admin_socket", "is empty; give the path of the socket")

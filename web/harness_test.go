@@ -16,6 +16,7 @@ import (
 	"scalelite/balancer"
 	"scalelite/balancer/bbb"
 	"scalelite/balancer/bbbtest"
+	"scalelite/recordings"
 	"scalelite/store"
 	"scalelite/store/kv"
 	"scalelite/store/kv/boltkv"
@@ -30,6 +31,8 @@ type system struct {
 	store   *store.Store
 	pool    *balancer.Balancer
 	web     *Server
+	library *recordings.Library // with settings.recordings
+	spool   *recordings.Spool   // with settings.recordings; it works when a test lets it
 	servers []*bbbtest.Server
 	base    string // of the BBB API
 	url     string // of everything
@@ -41,11 +44,13 @@ type settings struct {
 	servers  int
 	web      func(*Config)
 	balancer func(*balancer.Config)
-	log      io.Writer
-	handler  func(io.Writer) slog.Handler // of the log; nil: text
-	engine   func(kv.Engine) kv.Engine    // wraps the database's
-	health   func(context.Context) error  // nil: the store's
-	noSync   bool
+	// recordings are switched on if it is there, below a directory of the test.
+	recordings func(*recordings.Config)
+	log        io.Writer
+	handler    func(io.Writer) slog.Handler // of the log; nil: text
+	engine     func(kv.Engine) kv.Engine    // wraps the database's
+	health     func(context.Context) error  // nil: the store's
+	noSync     bool
 }
 
 // newSystem starts a listener with simulated servers that are enabled and were
@@ -108,13 +113,40 @@ func newSystem(t testing.TB, o settings) *system {
 	if health == nil {
 		health = s.store.Healthy
 	}
+	recordingsConfig := recordings.DefaultConfig().Below(t.TempDir())
+	if o.recordings != nil {
+		recordingsConfig.MinFree = "1MB"
+		o.recordings(&recordingsConfig)
+		s.openRecordings(recordingsConfig, log)
+	}
 	s.web = New(Options{
 		Config: webConfig, Version: "test", Pool: s.pool, Secrets: []bbb.Secret{testSecret},
+		Store: s.store, Library: s.library, Spool: s.spool, Recordings: recordingsConfig,
 		Health: health, Metrics: metrics, Log: log.With("component", "web"),
 	})
 	s.listen()
 	s.addServers(o.servers)
 	return s
+}
+
+// openRecordings opens the library and a spool on it.
+func (s *system) openRecordings(config recordings.Config, log *slog.Logger) {
+	s.t.Helper()
+	var err error
+	log = log.With("component", "recordings")
+	s.library, err = recordings.Open(context.Background(), recordings.Options{Store: s.store, Config: config, Log: log})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		if err := s.library.Close(); err != nil {
+			s.t.Error(err)
+		}
+	})
+	s.spool, err = recordings.NewSpool(recordings.SpoolOptions{Config: config, Importer: s.library, Store: s.store, Log: log})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *system) listen() {

@@ -176,7 +176,7 @@ func TestJoinPage(t *testing.T) {
 				if a.status != http.StatusOK || a.header.Get("Content-Type") != "text/html; charset=UTF-8" {
 					t.Fatalf("%s: %d %v", accept, a.status, a.header)
 				}
-				for _, want := range []string{"<h1>" + test.title + "</h1>", test.key, "<html lang=\"en\">"} {
+				for _, want := range []string{"<h1>" + test.title + "</h1>", test.key, "<html lang=\"en\" dir=\"ltr\">"} {
 					if !strings.Contains(a.body, want) {
 						t.Errorf("the page lacks %q: %s", want, a.body)
 					}

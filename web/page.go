@@ -34,55 +34,82 @@ var pagePolicy = func() string {
 // be coming back, in seconds.
 const retryAfter = 10
 
-// advice is what a person can do about a join that failed. Again: the same link
-// may work later; Retry: the page tries by itself.
+// advice names the texts that tell a person what to do about a join that
+// failed: KEY_title and KEY_text. again: the same link may work later; retry:
+// the page tries by itself.
 type advice struct {
-	Title, Text  string
-	Again, Retry bool
+	key          string
+	again, retry bool
 }
 
 func adviceFor(e *bbb.Error) advice {
 	switch e.Key {
 	case bbb.ErrServerUnavailable.Key:
-		return advice{"The meeting is not reachable right now",
-			"The server that runs this meeting does not answer. This page tries again by itself; you will be let in as soon as the server is back. If it takes longer than a few minutes, ask your teacher to start the meeting again.", true, true}
+		return advice{"join_unavailable", true, true}
 	case bbb.ErrNotFound.Key:
-		return advice{"This meeting is not running",
-			"It has not begun yet, or it is over. Go back to your course and open the meeting from there, or ask your teacher when it starts.", true, false}
+		return advice{"join_not_running", true, false}
 	case bbb.ErrChecksum.Key:
-		return advice{"This link is not valid",
-			"It may be incomplete or out of date. Go back to your course and open the meeting from there.", false, false}
+		return advice{"join_invalid", false, false}
 	case bbb.ErrMissingMeetingID.Key:
-		return advice{"This link is incomplete",
-			"It does not say which meeting you want to join. Go back to your course and open the meeting from there.", false, false}
+		return advice{"join_incomplete", false, false}
 	default:
-		return advice{"The meeting could not be opened",
-			"Something went wrong on our side. Please try again in a minute; if it happens again, tell your administrator.", true, false}
+		return advice{"join_failed", true, false}
 	}
 }
 
 // joinPage tells a person why a join link did not work and what to do.
 func (s *Server) joinPage(c echo.Context, e *bbb.Error) {
-	data := struct {
-		advice
-		Style template.CSS
-		Key   string
-		Every int
-	}{adviceFor(e), template.CSS(pageStyle), e.Key, retryAfter}
-	var out bytes.Buffer
-	if err := page.Execute(&out, data); err != nil {
-		s.log.Error("page could not be made", "cause", err)
-		_ = c.Blob(http.StatusOK, xmlType, e.XML())
-		return
+	advice, lang := adviceFor(e), s.language(c)
+	hint := lang.text("for_administrator") + " " + e.Key
+	if advice.retry {
+		c.Response().Header().Set("Refresh", strconv.Itoa(retryAfter))
+		hint = lang.text("trying_again", "seconds", strconv.Itoa(retryAfter)) + " " + hint
 	}
-	h := c.Response().Header()
-	h.Set("Content-Security-Policy", pagePolicy)
+	p := pageData{
+		Title: lang.text(advice.key + "_title"), Text: lang.text(advice.key + "_text"),
+		Hint: hint,
+	}
+	if advice.again {
+		p.Again = lang.text("try_again")
+	}
+	if err := s.showPage(c, http.StatusOK, lang, p); err != nil {
+		s.log.Error("page could not be made", "cause", err)
+		c.Response().Header().Del("Refresh")
+		_ = c.Blob(http.StatusOK, xmlType, e.XML())
+	}
+}
+
+// pageData is what a page says; Again, the words of a link to the same address,
+// and Hint may be empty.
+type pageData struct{ Title, Text, Again, Hint string }
+
+// language is that of the reader.
+func (s *Server) language(c echo.Context) language {
+	return s.live.Load().languages.choose(c.Request().Header.Get("Accept-Language"))
+}
+
+// showPage answers with a page in a language.
+func (s *Server) showPage(c echo.Context, status int, lang language, p pageData) error {
+	var out bytes.Buffer
+	err := page.Execute(&out, struct {
+		pageData
+		Lang, Dir string
+		Style     template.CSS
+	}{p, lang.Tag, lang.Dir, template.CSS(pageStyle)})
+	if err != nil {
+		return err
+	}
+	pageHeader(c.Response().Header(), lang, pagePolicy)
+	return c.HTMLBlob(status, out.Bytes())
+}
+
+// pageHeader is what all our pages have in common.
+func pageHeader(h http.Header, lang language, policy string) {
+	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if data.Retry {
-		h.Set("Refresh", strconv.Itoa(retryAfter))
-	}
-	_ = c.HTMLBlob(http.StatusOK, out.Bytes())
+	h.Set("Content-Language", lang.Tag)
+	h.Add("Vary", "Accept-Language")
 }
 
 // prefersHTML reports whether an Accept header puts HTML before XML, as those

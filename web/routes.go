@@ -33,7 +33,7 @@ func (s *Server) routes() {
 	for _, path := range []string{"/bigbluebutton", "/bigbluebutton/", apiPath, apiPath + "/"} {
 		e.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, path, s.counted("index", s.index))
 	}
-	for _, call := range s.calls() {
+	for _, call := range append(s.calls(), s.recordingCalls()...) {
 		e.Match(call.methods(), apiPath+"/"+call.name, s.serve(call))
 	}
 	m := management{
@@ -42,6 +42,8 @@ func (s *Server) routes() {
 		refuse: s.refuseChecksum,
 	}
 	m.register(e.Group(managementPath, s.countedByPath, s.unlessLimited))
+	s.uploadRoutes()
+	s.playbackRoutes()
 
 	for _, path := range []string{"/", "/health_check"} {
 		e.Match([]string{http.MethodGet, http.MethodHead}, path, s.health)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 
 	"scalelite/balancer"
 	"scalelite/balancer/bbb"
+	"scalelite/recordings"
+	"scalelite/store"
 )
 
 // Limits of the listener. A create may ask three servers in turn, each of which
@@ -37,6 +40,11 @@ type Options struct {
 	Config  Config
 	Version string
 	Pool    *balancer.Balancer
+	Store   *store.Store
+	// Library and Spool are nil while recordings are switched off.
+	Library    *recordings.Library
+	Spool      *recordings.Spool
+	Recordings recordings.Config
 	// Secrets are those that the front-ends sign with: Config.Secrets, or the
 	// generated one.
 	Secrets []bbb.Secret
@@ -50,50 +58,82 @@ type Options struct {
 type Server struct {
 	options Options
 	pool    *balancer.Balancer
+	store   *store.Store
+	library *recordings.Library
+	spool   *recordings.Spool
 	log     *slog.Logger
 	metrics *Metrics
 	limiter *failureLimiter
 	trusted []*net.IPNet
 	echo    *echo.Echo
 
-	live atomic.Pointer[liveConfig]
+	cookies   cookieKey
+	deflaters deflaters
+	uploads   uploads
+	patience  time.Duration // see pacedWriter
+
+	changing sync.Mutex // orders changes of live
+	live     atomic.Pointer[liveConfig]
 }
 
 // liveConfig is what may change while requests are served.
 type liveConfig struct {
 	Config
+	recordings recordings.Config
+	languages  *languages
 	frontends  bbb.Verifier
 	management bbb.Verifier
 	// fingerprints are those of the front-ends' secrets.
 	fingerprints map[bbb.Secret]string
 }
 
+// fingerprint is that of a secret which has just verified, perhaps against the
+// configuration before this one.
+func (l *liveConfig) fingerprint(secret bbb.Secret) string {
+	if known, ok := l.fingerprints[secret]; ok {
+		return known
+	}
+	return secret.Fingerprint()
+}
+
 // New returns the server; Handler or Serve make it answer.
 func New(o Options) *Server {
 	s := &Server{
-		options: o, pool: o.Pool, log: o.Log, metrics: o.Metrics,
+		options: o, pool: o.Pool, store: o.Store, library: o.Library, spool: o.Spool, log: o.Log, metrics: o.Metrics,
 		limiter: newFailureLimiter(), trusted: networks(o.Config.TrustedProxies), echo: echo.New(),
+		deflaters: newDeflaters(), patience: stallTimeout,
 	}
-	s.configure(o.Config, o.Secrets)
+	s.configure(o.Config, o.Recordings, o.Secrets)
 	s.routes()
 	return s
 }
 
 // SetSecrets replaces the secrets of the front-ends for the requests to come.
 func (s *Server) SetSecrets(secrets []bbb.Secret) {
-	s.configure(s.live.Load().Config, secrets)
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	live := s.live.Load()
+	s.configure(live.Config, live.recordings, secrets)
 }
 
 // Secrets returns those of the front-ends that count now.
 func (s *Server) Secrets() []bbb.Secret { return s.live.Load().frontends.Secrets }
 
 // Reconfigure takes over what may change while running; secrets are those of
-// the front-ends. The listener's address, trusted_proxies and the admin socket
-// stay as they are.
-func (s *Server) Reconfigure(c Config, secrets []bbb.Secret) { s.configure(c, secrets) }
+// the front-ends. The listener's address, trusted_proxies, the admin socket, and
+// recordings.formats stay as they are.
+func (s *Server) Reconfigure(c Config, r recordings.Config, secrets []bbb.Secret) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	s.configure(c, r, secrets)
+}
 
-func (s *Server) configure(c Config, secrets []bbb.Secret) {
-	live := &liveConfig{Config: c, fingerprints: map[bbb.Secret]string{}}
+// recordingsConfig is what holds for recordings now.
+func (s *Server) recordingsConfig() recordings.Config { return s.live.Load().recordings }
+
+func (s *Server) configure(c Config, r recordings.Config, secrets []bbb.Secret) {
+	live := &liveConfig{Config: c, recordings: r, languages: s.loadLanguages(c)}
+	live.fingerprints = map[bbb.Secret]string{}
 	for _, secret := range secrets {
 		live.fingerprints[secret] = secret.Fingerprint()
 	}
@@ -111,6 +151,7 @@ func (s *Server) Handler() http.Handler { return s.echo }
 // Serve answers on ln until ctx ends, then lets running requests finish and
 // returns. It closes ln.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	s.sweepUploads()
 	server := &http.Server{
 		Handler:           s.echo,
 		ReadHeaderTimeout: readHeaderTimeout,

@@ -1,6 +1,6 @@
 // Package config reads the configuration: the file, the environment over it,
 // the defaults below it. The sections belong to the packages that use them
-// (web.Config, store.Config, balancer.Config); this package only knows their
+// (web.Config, store.Config, balancer.Config, recordings.Config); this package only knows their
 // struct tags. It reports everything that is wrong at once, each problem with
 // its place and its remedy.
 //
@@ -13,6 +13,7 @@ import (
 	"fmt"
 
 	"scalelite/balancer"
+	"scalelite/recordings"
 	"scalelite/store"
 	"scalelite/web"
 )
@@ -22,10 +23,11 @@ const SystemFile = "/etc/scalelite/config.toml"
 
 // Config is the whole configuration.
 type Config struct {
-	Log      Log             `toml:"log"`
-	Web      web.Config      `toml:"web"`
-	Store    store.Config    `toml:"store"`
-	Balancer balancer.Config `toml:"balancer"`
+	Log        Log               `toml:"log"`
+	Web        web.Config        `toml:"web"`
+	Store      store.Config      `toml:"store"`
+	Balancer   balancer.Config   `toml:"balancer"`
+	Recordings recordings.Config `toml:"recordings"`
 }
 
 // Log is the section [log] of the configuration. For the struct tags see
@@ -59,10 +61,11 @@ func (l Log) Validate() error {
 // configuration file.
 func Default() Config {
 	return Config{
-		Log:      DefaultLog(),
-		Web:      web.DefaultConfig(),
-		Store:    store.DefaultConfig(),
-		Balancer: balancer.DefaultConfig(),
+		Log:        DefaultLog(),
+		Web:        web.DefaultConfig(),
+		Store:      store.DefaultConfig(),
+		Balancer:   balancer.DefaultConfig(),
+		Recordings: recordings.DefaultConfig(),
 	}
 }
 
@@ -72,11 +75,12 @@ func DefaultWithoutFile() Config {
 	c := Default()
 	c.Store.Path = "./data/scalelite.db"
 	c.Web.AdminSocket = "./data/admin.sock"
+	c.Recordings = c.Recordings.Below("./data")
 	return c
 }
 
 // Validate returns all problems of all sections, joined; each begins with the
 // key it is about.
 func (c Config) Validate() error {
-	return errors.Join(c.Log.Validate(), c.Web.Validate(), c.Store.Validate(), c.Balancer.Validate())
+	return errors.Join(c.Log.Validate(), c.Web.Validate(), c.Store.Validate(), c.Balancer.Validate(), c.Recordings.Validate())
 }

@@ -208,13 +208,16 @@ func (f field) setText(s string) error {
 		if !f.secret {
 			s = strings.TrimSpace(s)
 		}
+		if f.schedule {
+			s = f.scheduleText(s)
+		}
 		f.value.SetString(s)
 	case reflect.Bool:
 		switch strings.ToLower(strings.TrimSpace(s)) {
 		case "true", "1":
-			f.value.SetBool(true)
+			f.value.SetBool(!f.inverted)
 		case "false", "0":
-			f.value.SetBool(false)
+			f.value.SetBool(f.inverted)
 		default:
 			return fmt.Errorf("%q is no boolean; true or false", clip(s))
 		}
@@ -236,6 +239,15 @@ func (f field) setText(s string) error {
 		return f.setMapText(s)
 	}
 	return nil
+}
+
+// scheduleText makes a cron expression of a bare number; anything else is one
+// already.
+func (f field) scheduleText(s string) string {
+	if n, err := strconv.ParseFloat(s, 64); err == nil && n > 0 && n*float64(f.envUnit) < math.MaxInt64 {
+		return "@every " + time.Duration(n*float64(f.envUnit)).String()
+	}
+	return s
 }
 
 // setDurationText takes a bare number in the variable's unit, or a duration.

@@ -37,7 +37,11 @@ func environment(f field) string {
 	for _, name := range names {
 		quoted = append(quoted, "`"+name+"`")
 	}
-	return strings.Join(quoted, ", ")
+	text := strings.Join(quoted, ", ")
+	if f.inverted {
+		text += " (inverted)"
+	}
+	return text
 }
 
 // compareGenerated compares what stands between two marks of a file, or writes

@@ -32,6 +32,7 @@ var groups = map[string]string{
 	"web.secrets":                      "Who may call. Keep this file unreadable for others when it holds secrets.",
 	"web.checksum_failures_per_minute": "Limits and what stands in front of the service.",
 	"web.get_meetings_disabled":        "What the BBB API answers.",
+	"web.locale":                       "The pages that people see.",
 	"web.admin_socket":                 "For the administrator.",
 	"store.path":                       "What the service remembers.",
 	"balancer.poll_interval":           "Watching the BBB servers.",
@@ -41,6 +42,12 @@ var groups = map[string]string{
 	"balancer.create_exclude_params":   "Parameters that are never forwarded.",
 	"balancer.voice_bridge_len":        "Dial-in.",
 	"balancer.meeting_ttl":             "Servers that are gone for good.",
+	"recordings.enabled":               "Whether recordings are taken in and played.",
+	"recordings.spool_dir":             "Where the files are. All but spool_dir and failed_dir lie on one file system.",
+	"recordings.rescan":                "Taking recordings in.",
+	"recordings.protected":             "Protected recordings.",
+	"recordings.retention":             "How long recordings are kept.",
+	"recordings.min_free":              "Limits.",
 	"balancer.create_defaults":         "Parameters of create and join, as { name = \"value\", ... }.",
 }
 
@@ -66,6 +73,9 @@ func example() string {
 		}
 		fmt.Fprintf(&b, "\n# %s\n", capital(f.doc))
 		if vars := strings.Join(f.env, ", ") + moreEnv[f.key()]; vars != "" {
+			if f.inverted {
+				vars += " (which means the opposite)"
+			}
 			fmt.Fprintf(&b, "# Environment: %s\n", vars)
 		}
 		fmt.Fprintf(&b, "#%s = %s\n", f.name, tomlValue(f.plain(true)))

@@ -14,9 +14,14 @@ type field struct {
 	value   reflect.Value
 	env     []string // variables that override it, the first that is set wins
 	envUnit time.Duration
-	envSep  string
-	doc     string
-	secret  bool
+	// inverted: the variable means the opposite of the key.
+	inverted bool
+	// schedule: the key is a cron expression, of which the variable has the
+	// interval in envUnit.
+	schedule bool
+	envSep   string
+	doc      string
+	secret   bool
 }
 
 // key is the full name, "web.listen".
@@ -46,6 +51,9 @@ func newField(section string, tag reflect.StructTag, v reflect.Value) field {
 		envSep:  tag.Get("envsep"),
 		doc:     tag.Get("doc"),
 		secret:  tag.Get("secret") == "true",
+
+		inverted: tag.Get("inverted") == "true",
+		schedule: tag.Get("envunit") != "" && v.Kind() == reflect.String,
 	}
 	if names := tag.Get("env"); names != "" {
 		f.env = strings.Split(names, ",")

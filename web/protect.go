@@ -1,0 +1,144 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"scalelite/store"
+)
+
+// tokenLength is that of the tokens of protected links, in hex digits.
+const tokenLength = 64
+
+// openLink answers the link of a format: it leads to where the format plays,
+// and for a protected recording lets the reader in, once for each token.
+func (s *Server) openLink(c echo.Context) error {
+	id, format := c.Param("id"), c.Param("format")
+	r, err := s.playable(c.Request().Context(), format, id)
+	if err != nil {
+		return s.notPlayed(c, err)
+	}
+	if r.Protected {
+		if err := s.admit(c, format, id); err != nil {
+			return s.notPlayed(c, err)
+		}
+	}
+	f, _ := r.Format(format)
+	h := c.Response().Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	return c.Redirect(http.StatusTemporaryRedirect, localURL(id, f))
+}
+
+// admit uses the token of the request up and gives its reader a cookie. A HEAD
+// only asks where the link leads: programs that check links must not use them
+// up.
+func (s *Server) admit(c echo.Context, format, id string) error {
+	ctx, config := c.Request().Context(), s.recordingsConfig()
+	grace := config.TokenGrace
+	token := c.QueryParam("token")
+	if len(token) != tokenLength || strings.Trim(token, "0123456789abcdef") != "" {
+		return store.ErrNotFound
+	}
+	used := false
+	read := func(tx *store.Tx) error {
+		t, err := tx.PlayToken(token)
+		if err != nil {
+			return err
+		}
+		if t.RecordID != id || t.Format != format || !tokenOpens(t, tx.Now, grace) {
+			return store.ErrNotFound
+		}
+		used = !t.Used.IsZero()
+		return nil
+	}
+	// Looked at first: whoever guesses must not make us write.
+	if err := s.store.View(ctx, read); err != nil {
+		return err
+	}
+	if c.Request().Method == http.MethodHead {
+		return nil
+	}
+	if !used {
+		if err := s.useToken(ctx, token, read); err != nil {
+			return err
+		}
+	}
+	key, err := s.cookies.ensure(ctx, s.store)
+	if err != nil {
+		return fmt.Errorf("key of the cookies: %w", err)
+	}
+	return giveCookies(c, key, format, id, config.CookieTTL)
+}
+
+// useToken notes the first use of a token; check is as of that moment.
+func (s *Server) useToken(ctx context.Context, token string, check func(*store.Tx) error) error {
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		if err := check(tx); err != nil {
+			return err
+		}
+		t, err := tx.PlayToken(token)
+		if err != nil || !t.Used.IsZero() {
+			return err
+		}
+		t.Used = tx.Now
+		return tx.PutPlayToken(t)
+	})
+}
+
+// tokenOpens: a token opens a recording once until it expires, and from then on
+// for the grace time, in which the click is repeated and the page reloaded.
+func tokenOpens(t store.PlayToken, now time.Time, grace time.Duration) bool {
+	if t.Used.IsZero() {
+		return now.Before(t.Expires)
+	}
+	return now.Sub(t.Used) < grace
+}
+
+// sweepBatch is how many tokens are removed in one transaction.
+const sweepBatch = 2000
+
+// SweepTokens removes the tokens of protected links that open nothing any more,
+// and returns how many. Each getRecordings makes some: it is to be called every
+// hour or so.
+func (s *Server) SweepTokens(ctx context.Context) (removed int, err error) {
+	grace := s.recordingsConfig().TokenGrace
+	for {
+		var spent []string
+		err := s.store.View(ctx, func(tx *store.Tx) error {
+			spent = nil
+			for t, err := range tx.PlayTokens() {
+				if err != nil {
+					return err
+				}
+				if !tokenOpens(t, tx.Now, grace) {
+					spent = append(spent, t.Token)
+				}
+				if len(spent) == sweepBatch {
+					break
+				}
+			}
+			return nil
+		})
+		if err != nil || len(spent) == 0 {
+			return removed, err
+		}
+		err = s.store.Update(ctx, func(tx *store.Tx) error {
+			var errs []error
+			for _, token := range spent {
+				errs = append(errs, tx.DeletePlayToken(token))
+			}
+			return errors.Join(errs...)
+		})
+		if err != nil {
+			return removed, err
+		}
+		removed += len(spent)
+	}
+}
