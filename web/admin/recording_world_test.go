@@ -162,7 +162,7 @@ func (w *shelf) ended(s admin.Service, id string) store.Import {
 	}
 }
 
-// spooled are the names in the spool, hidden ones too.
+// spooled are the names of files in the spool, hidden ones too.
 func (w *shelf) spooled() []string {
 	w.t.Helper()
 	found, err := os.ReadDir(w.config.SpoolDir)
@@ -171,7 +171,9 @@ func (w *shelf) spooled() []string {
 	}
 	names := []string{}
 	for _, f := range found {
-		names = append(names, f.Name())
+		if !f.IsDir() {
+			names = append(names, f.Name())
+		}
 	}
 	return names
 }
