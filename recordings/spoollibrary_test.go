@@ -156,7 +156,7 @@ func TestSpoolToLibraryPartial(t *testing.T) {
 	broken := video(idA)
 	broken.xml = "<recording>"
 	r.sendAs("a.tar", tarball(t, presentation(idA), broken))
-	r.eventually("it is in failed_dir", func() bool { return lexists(r.failedPath("a.tar")) })
+	r.eventually("it is in failed_dir", func() bool { return r.files()["a.tar"].State == store.ImportFailed })
 	r.wantState("a.tar", store.ImportFailed, 1, "format video")
 	s.wantFiles(store.Published, presentation(idA))
 	whole := content(t, tarball(t, presentation(idA), video(idA)))
