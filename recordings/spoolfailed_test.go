@@ -33,7 +33,7 @@ func (r *spoolRig) giveUpOn(names ...string) {
 			r.t.Fatalf("%s is not in failed_dir with a text", name)
 		}
 	}
-	r.importer.do, r.importer.calls = do, nil
+	r.importer.do, r.importer.tries = do, nil
 	r.make()
 	r.start()
 	elapse(time.Second)

@@ -193,7 +193,7 @@ func TestSpoolRemovedBySender(t *testing.T) {
 		if files := r.files(); len(files) > 0 {
 			t.Errorf("shown are %+v", files)
 		}
-		if n := len(r.importer.calls); n != 1 {
+		if n := r.importer.tried("a.tar"); n != 1 {
 			t.Errorf("%d tries, want 1", n)
 		}
 	})
