@@ -40,7 +40,7 @@ func (f *spoolImporter) Import(ctx context.Context, path string, progress func(d
 		f.tries = map[string]int{}
 	}
 	f.tries[name]++
-	try := f.tries[name]
+	try, do := f.tries[name], f.do
 	f.running++
 	f.peak = max(f.peak, f.running)
 	f.mu.Unlock()
@@ -51,8 +51,8 @@ func (f *spoolImporter) Import(ctx context.Context, path string, progress func(d
 	}()
 	progress(int64(len(content)), int64(len(content)))
 	result := Imported{Recordings: []ImportedRecording{{ID: strings.TrimSuffix(name, ".tar"), Formats: []ImportedFormat{{Type: "video"}}}}}
-	if f.do != nil {
-		if result, err = f.do(ctx, name, try); err != nil {
+	if do != nil {
+		if result, err = do(ctx, name, try); err != nil {
 			return result, err
 		}
 	}
@@ -60,6 +60,13 @@ func (f *spoolImporter) Import(ctx context.Context, path string, progress func(d
 	f.content = append(f.content, string(content))
 	f.mu.Unlock()
 	return result, nil
+}
+
+// let changes what is decided while imports may run.
+func (f *spoolImporter) let(do func(ctx context.Context, name string, try int) (Imported, error)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.do = do
 }
 
 func (f *spoolImporter) tried(name string) int {

@@ -197,12 +197,12 @@ func TestSpoolEventDuringImport(t *testing.T) {
 	r := newEventRig(t, func(o *SpoolOptions) { o.Parallel = 2 })
 	r.startWatching()
 	release := make(chan struct{})
-	r.importer.do = func(_ context.Context, name string, _ int) (Imported, error) {
+	r.importer.let(func(_ context.Context, name string, _ int) (Imported, error) {
 		if name == "slow.tar" {
 			<-release
 		}
 		return Imported{}, nil
-	}
+	})
 	r.place("slow.tar", "slow")
 	r.eventually("the slow one runs", func() bool { return r.importer.tried("slow.tar") == 1 })
 	r.place("quick.tar", "quick")
@@ -252,7 +252,7 @@ func TestSpoolOverflow(t *testing.T) {
 	r := newEventRig(t, nil)
 	r.startWatching()
 	// They wait for a minute after their first try, and the store hears of none.
-	r.importer.do = func(context.Context, string, int) (Imported, error) { return Imported{}, ErrNoSpace }
+	r.importer.let(func(context.Context, string, int) (Imported, error) { return Imported{}, ErrNoSpace })
 	src, old := t.TempDir(), time.Now().Add(-48*time.Hour)
 	r.mu.Lock() // the spool cannot look, and does not get at its events
 	for i := range files {
