@@ -349,8 +349,11 @@ func (s *Server) updateRecordings(c echo.Context, r balancer.Request) error {
 			change.Meta[strings.ToLower(key)] = value
 		}
 	}
-	if value, ok := r.Params.Lookup("protect"); ok {
-		protect := strings.EqualFold(strings.TrimSpace(value), "true")
+	if value := r.Params.ID("protect"); value != "" {
+		protect := strings.EqualFold(value, "true")
+		if !protect && !strings.EqualFold(value, "false") {
+			return errProtect
+		}
 		change.Protect = &protect
 	}
 	updated, err := s.library.Update(lasting(c), nil, ids, change)
@@ -362,6 +365,9 @@ func (s *Server) updateRecordings(c echo.Context, r balancer.Request) error {
 	}
 	return success(c, "updated", strconv.FormatBool(updated))
 }
+
+// errProtect: a value that is neither must not open a recording to everybody.
+var errProtect = bbb.ValidationError("The parameter protect must be true or false")
 
 // lasting is the request's context for work that must not stop halfway because
 // the client left.
