@@ -346,7 +346,7 @@ func (s *Server) updateRecordings(c echo.Context, r balancer.Request) error {
 	change := recordings.Change{Meta: map[string]string{}}
 	for name, value := range r.Params.All() {
 		if key, ok := strings.CutPrefix(name, "meta_"); ok {
-			change.Meta[strings.ToLower(key)] = value
+			change.Meta[strings.ToLower(key)] = strings.TrimSpace(value)
 		}
 	}
 	if value := r.Params.ID("protect"); value != "" {
