@@ -93,7 +93,7 @@ const maxPage = 100
 
 // metaFilter is the name of a filter on metadata; its keys are those of
 // updateRecordings.
-var metaFilter = regexp.MustCompile(`^meta_([A-Za-z][A-Za-z0-9_-]*)$`)
+var metaFilter = regexp.MustCompile(`^meta_([A-Za-z_][A-Za-z0-9_.-]*)$`)
 
 // parseRecordingQuery reads the parameters of getRecordings. A recordID makes a
 // meetingID beside it count for nothing, as in BBB.
@@ -101,10 +101,10 @@ func parseRecordingQuery(p bbb.Params) recordingQuery {
 	q := recordingQuery{filter: store.RecordingFilter{
 		States: []store.RecordingState{store.Published, store.Unpublished}, Meta: map[string][]string{},
 	}}
-	if list, ok := p.Lookup("recordID"); ok {
-		q.filter.IDs = q.list(list)
-	} else if list, ok := p.Lookup("meetingID"); ok {
-		q.filter.Meetings = q.list(list)
+	if _, ok := p.Lookup("recordID"); ok {
+		q.filter.IDs = q.list(p.ID("recordID"))
+	} else if _, ok := p.Lookup("meetingID"); ok {
+		q.filter.Meetings = q.list(p.ID("meetingID"))
 	}
 	if list, ok := p.Lookup("state"); ok {
 		q.states(q.list(list))
