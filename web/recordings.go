@@ -162,9 +162,7 @@ func (q *recordingQuery) page(p bbb.Params) {
 const listBatch = 200
 
 func (s *Server) getRecordings(c echo.Context, r balancer.Request) error {
-	_, byRecord := r.Params.Lookup("recordID")
-	_, byMeeting := r.Params.Lookup("meetingID")
-	if s.live.Load().GetRecordingsFiltered && !byRecord && !byMeeting {
+	if s.live.Load().GetRecordingsFiltered && r.Params.ID("recordID") == "" && r.Params.ID("meetingID") == "" {
 		return bbb.ErrMissingParameters
 	}
 	q := parseRecordingQuery(r.Params)
