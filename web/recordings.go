@@ -145,13 +145,14 @@ func (q *recordingQuery) states(names []string) {
 	q.filter.States = slices.Compact(q.filter.States)
 }
 
-// page: a limit makes pages, as in BBB; one that is out of range does not count.
+// page: a limit makes pages. As in BBB, one that is out of range counts as the
+// nearest that is not, and an offset that is no good as 0.
 func (q *recordingQuery) page(p bbb.Params) {
 	limit, err := strconv.ParseInt(p.ID("limit"), 10, 64)
-	if err != nil || limit < 1 || limit > maxPage {
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return
 	}
-	q.paged, q.limit = true, limit
+	q.paged, q.limit = true, min(max(limit, 1), maxPage)
 	if offset, err := strconv.ParseInt(p.ID("offset"), 10, 64); err == nil && offset >= 0 {
 		q.offset = offset
 	}
@@ -176,6 +177,7 @@ type recordingList struct {
 	query  recordingQuery
 	view   recordingView
 	out    *bytes.Buffer
+	count  int   // recordings that were rendered
 	began  bool  // something was written to the client
 	total  int64 // of all pages
 }
@@ -259,7 +261,7 @@ func (l *recordingList) render(ctx context.Context, batch []store.Recording) err
 	if len(batch) == 0 {
 		return nil
 	}
-	if l.out.Len() == 0 && !l.began {
+	if l.count == 0 {
 		l.out.WriteString("<response><returncode>SUCCESS</returncode><recordings>")
 	}
 	links, err := l.view.links(ctx, batch)
@@ -269,6 +271,7 @@ func (l *recordingList) render(ctx context.Context, batch []store.Recording) err
 	for _, r := range batch {
 		l.view.recording(l.out, r, links)
 	}
+	l.count += len(batch)
 	return nil
 }
 
@@ -285,14 +288,14 @@ func (l *recordingList) flush(c echo.Context) error {
 }
 
 func (l *recordingList) end(c echo.Context) error {
-	if l.out.Len() == 0 && !l.began {
+	if l.count == 0 {
 		l.out.WriteString(strings.TrimSuffix(noRecordings, "</response>"))
 	} else {
 		l.out.WriteString("</recordings>")
 	}
 	if l.query.paged {
 		fmt.Fprintf(l.out, "<pagination><pageable><offset>%d</offset><limit>%d</limit><paged>true</paged><unpaged>false</unpaged></pageable>"+
-			"<totalElements>%d</totalElements><empty>%t</empty></pagination>", l.query.offset, l.query.limit, l.total, l.total == 0)
+			"<totalElements>%d</totalElements><empty>%t</empty></pagination>", l.query.offset, l.query.limit, l.total, l.count == 0)
 	}
 	l.out.WriteString("</response>")
 	return l.flush(c)
