@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -193,10 +195,10 @@ func (l *recordingList) write(c echo.Context) error {
 	for !l.query.nothing {
 		batch, more, err := l.read(ctx, after, &skip, wanted)
 		if err != nil {
-			return l.broken(err)
+			return l.broken(ctx, err)
 		}
 		if err := l.render(ctx, batch); err != nil {
-			return l.broken(err)
+			return l.broken(ctx, err)
 		}
 		if wanted >= 0 {
 			wanted -= int64(len(batch))
@@ -207,16 +209,20 @@ func (l *recordingList) write(c echo.Context) error {
 		last := batch[len(batch)-1]
 		after = &store.Position{Start: last.Start, ID: last.ID}
 		if err := l.flush(c); err != nil {
-			return l.broken(err)
+			return l.broken(ctx, err)
 		}
 	}
 	return l.end(c)
 }
 
 // broken: once a part of the list is out, an error must not look like its end.
-func (l *recordingList) broken(err error) error {
+func (l *recordingList) broken(ctx context.Context, err error) error {
 	if l.began {
-		l.server.log.Error("list of recordings was cut", "cause", err)
+		level := slog.LevelError
+		if ctx.Err() != nil { // the client left
+			level = slog.LevelInfo
+		}
+		l.server.log.Log(ctx, level, "list of recordings was cut", "cause", err)
 		panic(http.ErrAbortHandler)
 	}
 	return bbb.ErrInternal.With(err)
@@ -277,6 +283,8 @@ func (l *recordingList) render(ctx context.Context, batch []store.Recording) err
 
 func (l *recordingList) flush(c echo.Context) error {
 	w := c.Response()
+	// However long the list is, each part has its time.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 	if !l.began {
 		l.began = true
 		w.Header().Set(echo.HeaderContentType, xmlType)
