@@ -26,10 +26,20 @@ import (
 func (s *Server) recordingCalls() []call {
 	return append(s.trackCalls(), []call{
 		{name: "getRecordings", off: s.ifOff(noRecordings), handle: s.getRecordings},
-		{name: "publishRecordings", getOnly: true, off: s.ifOff(recordingsNotFound), handle: s.publishRecordings},
-		{name: "updateRecordings", off: s.ifOff(recordingsNotFound), handle: s.updateRecordings},
-		{name: "deleteRecordings", getOnly: true, off: s.ifOff(recordingsNotFound), handle: s.deleteRecordings},
+		{name: "publishRecordings", getOnly: true, off: s.ifOff(recordingsNotFound), handle: notHead(s.publishRecordings)},
+		{name: "updateRecordings", off: s.ifOff(recordingsNotFound), handle: notHead(s.updateRecordings)},
+		{name: "deleteRecordings", getOnly: true, off: s.ifOff(recordingsNotFound), handle: notHead(s.deleteRecordings)},
 	}...)
+}
+
+// notHead keeps a HEAD, which looks and does not touch, from changing anything.
+func notHead(handle func(echo.Context, balancer.Request) error) func(echo.Context, balancer.Request) error {
+	return func(c echo.Context, r balancer.Request) error {
+		if c.Request().Method == http.MethodHead {
+			return bbb.ErrUnsupportedRequest
+		}
+		return handle(c, r)
+	}
 }
 
 // ifOff answers with body while recordings are switched off.
