@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +19,9 @@ const (
 	trackFormat  = "presentation"
 	captionIndex = "captions.json"
 )
+
+// maxCaptionIndex bounds the list of text tracks in bytes: it came from outside.
+const maxCaptionIndex = 4 << 20
 
 // MaxTrack is the largest text track in bytes that is taken.
 const MaxTrack = 4 << 20
@@ -45,9 +49,17 @@ func (l *Library) withFiles(ctx context.Context, scope Scope, id string) (store.
 }
 
 func (l *Library) captions(r store.Recording) (*caption.Index, error) {
-	data, err := os.ReadFile(filepath.Join(l.trees.path(r.State, trackFormat, r.ID), captionIndex))
+	f, err := os.Open(filepath.Join(l.trees.path(r.State, trackFormat, r.ID), captionIndex))
 	if errors.Is(err, fs.ErrNotExist) {
 		return &caption.Index{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the text tracks of %s: %w", r.ID, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxCaptionIndex+1))
+	if err == nil && len(data) > maxCaptionIndex {
+		err = fmt.Errorf("%s has more than %d bytes", captionIndex, maxCaptionIndex)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the text tracks of %s: %w", r.ID, err)
