@@ -48,6 +48,20 @@ func (l *Library) withFiles(ctx context.Context, scope Scope, id string) (store.
 	return r, err
 }
 
+// settled is withFiles once the files are where they are to be: what was begun
+// with the recording and not finished is finished first. The caller holds its
+// lock.
+func (l *Library) settled(ctx context.Context, scope Scope, id string) (store.Recording, error) {
+	r, err := l.withFiles(ctx, scope, id)
+	if err != nil || r.Moving == "" {
+		return r, err
+	}
+	if err := l.resume(ctx, r); err != nil {
+		return r, err
+	}
+	return l.withFiles(ctx, scope, id)
+}
+
 func (l *Library) captions(r store.Recording) (*caption.Index, error) {
 	f, err := os.Open(filepath.Join(l.trees.path(r.State, trackFormat, r.ID), captionIndex))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -86,7 +100,7 @@ func (l *Library) PutTrack(ctx context.Context, scope Scope, id string, track ca
 		return err
 	}
 	defer release()
-	r, err := l.withFiles(ctx, scope, id)
+	r, err := l.settled(ctx, scope, id)
 	if err != nil {
 		return err
 	}
