@@ -22,12 +22,12 @@ import (
 
 // recordingCalls are the calls that concern recordings.
 func (s *Server) recordingCalls() []call {
-	return []call{
+	return append(s.trackCalls(), []call{
 		{name: "getRecordings", off: s.ifOff(noRecordings), handle: s.getRecordings},
 		{name: "publishRecordings", getOnly: true, off: s.ifOff(recordingsNotFound), handle: s.publishRecordings},
 		{name: "updateRecordings", off: s.ifOff(recordingsNotFound), handle: s.updateRecordings},
 		{name: "deleteRecordings", getOnly: true, off: s.ifOff(recordingsNotFound), handle: s.deleteRecordings},
-	}
+	}...)
 }
 
 // ifOff answers with body while recordings are switched off.

@@ -56,7 +56,7 @@ func benchRecording(n int) store.Recording {
 // BenchmarkGetRecordings asks a store of 1,000, 100,000 and, with
 // -recordings=1000000, a million recordings the questions of front-ends.
 //
-//	go test -run '^$' -bench GetRecordings -recordings 1000000 -timeout 60m ./web
+//	go test ./web -run '^$' -bench GetRecordings -timeout 60m -recordings=1000000
 func BenchmarkGetRecordings(b *testing.B) {
 	s := newRecordingBench(b)
 	made := 0

@@ -17,6 +17,9 @@ import (
 	"scalelite/recordings/caption"
 )
 
+// trackType is the type of the answers of the text track calls.
+const trackType = "application/json"
+
 // jsonAnswer is the answer of the text track calls, the only ones in JSON.
 type jsonAnswer struct {
 	ReturnCode string       `json:"returncode"`
@@ -42,8 +45,8 @@ func (r *refusedTrack) Error() string { return r.key + ": " + r.message }
 
 func (s *Server) trackCalls() []call {
 	return []call{
-		{name: "getRecordingTextTracks", off: s.jsonIfOff, handle: inJSON(s.getTextTracks)},
-		{name: "putRecordingTextTrack", postOnly: true, file: true, off: s.jsonIfOff, handle: inJSON(s.putTextTrack)},
+		{name: "getRecordingTextTracks", off: s.jsonIfOff, offJSON: true, handle: inJSON(s.getTextTracks)},
+		{name: "putRecordingTextTrack", postOnly: true, file: true, off: s.jsonIfOff, offJSON: true, handle: inJSON(s.putTextTrack)},
 	}
 }
 
@@ -73,7 +76,7 @@ func inJSON(do func(c echo.Context, r balancer.Request) (jsonAnswer, error)) fun
 		if err != nil {
 			return err
 		}
-		return c.Blob(http.StatusOK, "application/json", trackAnswer(a))
+		return c.Blob(http.StatusOK, trackType, trackAnswer(a))
 	}
 }
 

@@ -154,7 +154,7 @@ func (l *Local) ProtectAllRecordings(ctx context.Context, protect bool) (n int, 
 		return 0, err
 	}
 	var failed error
-	err = l.walk(ctx, r, nil, func(rec store.Recording) bool {
+	err = l.walk(ctx, r, nil, 0, func(rec store.Recording) bool {
 		if rec.Protected == protect {
 			return true
 		}

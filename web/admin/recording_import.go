@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -233,8 +234,7 @@ func (l *Local) placeAs(ctx context.Context, part, name string) (string, error) 
 	if err == nil {
 		return id, syncDir(l.spool.Dir())
 	}
-	forget := l.store.Update(ctx, func(tx *store.Tx) error { return tx.DeleteImport(id) })
-	return "", errors.Join(err, forget)
+	return "", errors.Join(err, l.spool.Withdraw(context.WithoutCancel(ctx), id))
 }
 
 // syncDir makes the names in a directory durable, where the file system can.
@@ -295,38 +295,35 @@ func (l *Local) withUnseen(files []recordings.SpoolFile) ([]recordings.SpoolFile
 
 // RetrySpool has failed tarballs tried again, no names: all of them. NotFound
 // if one is neither failed nor in the spool; then nothing is tried. Conflict if
-// another of the same name has come into the spool meanwhile.
+// another of the same name has come into the spool meanwhile; the rest is tried.
 func (l *Local) RetrySpool(ctx context.Context, names []string) ([]string, error) {
 	files, err := l.SpoolFiles(ctx)
 	if err != nil {
 		return []string{}, err
 	}
-	has := func(name string, failed bool) bool {
-		return slices.ContainsFunc(files, func(f recordings.SpoolFile) bool {
-			return f.Name == name && failed == (f.State == store.ImportFailed)
-		})
+	there, failed := map[string]bool{}, map[string]bool{}
+	for _, f := range files {
+		there[f.Name] = true
+		failed[f.Name] = failed[f.Name] || f.State == store.ImportFailed
 	}
 	if len(names) == 0 {
-		for _, f := range files {
-			if f.State == store.ImportFailed {
-				names = append(names, f.Name)
-			}
-		}
+		names = slices.Sorted(maps.Keys(failed))
 	}
-	var failed []string
+	var wanted []string
 	for _, name := range names {
-		switch {
-		case has(name, true) && has(name, false):
-			return []string{}, &Error{Conflict, fmt.Sprintf("another %s waits in the spool; nothing was tried: try again when it is imported", name)}
-		case has(name, true):
-			failed = append(failed, name)
-		case !has(name, false):
+		if !there[name] {
 			return []string{}, &Error{NotFound, fmt.Sprintf("there is no failed tarball %q: 'scalelite recordings spool' lists those there are; nothing was tried", name)}
 		}
+		if failed[name] {
+			wanted = append(wanted, name)
+		}
 	}
-	if len(failed) == 0 {
+	if len(wanted) == 0 {
 		return []string{}, nil
 	}
-	moved, err := l.spool.Retry(ctx, failed)
+	moved, err := l.spool.Retry(ctx, wanted)
+	if errors.Is(err, recordings.ErrInvalid) {
+		err = &Error{Conflict, without(err, recordings.ErrInvalid) + ": try again when that one is imported"}
+	}
 	return list(moved), explainSpool(ctx, err)
 }

@@ -19,7 +19,8 @@ func (l *Local) RecordingsStatus(ctx context.Context) (RecordingsStatus, error) 
 	if err != nil {
 		return RecordingsStatus{}, explain(ctx, fmt.Errorf("count the recordings: %w", err))
 	}
-	usage, err := l.library.Usage(ctx)
+	// What was added up is kept: it is worth finishing even if nobody waits.
+	usage, err := l.library.Usage(context.WithoutCancel(ctx))
 	if err != nil {
 		return RecordingsStatus{}, explain(ctx, fmt.Errorf("add up the disk use: %w", err))
 	}
