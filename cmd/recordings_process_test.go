@@ -13,16 +13,6 @@ import (
 	"scalelite/web/admin"
 )
 
-// mustRun runs a command of the real program that must succeed.
-func (p *process) mustRun(args ...string) string {
-	p.t.Helper()
-	out, errOut, err := p.run(args...)
-	if err != nil {
-		p.t.Fatalf("%q: %v\n%s%s", args, err, out, errOut)
-	}
-	return out
-}
-
 // metric returns the line of a metric.
 func (p *process) metric(name string) string {
 	p.t.Helper()
@@ -72,7 +62,7 @@ func (p *process) recordings(args ...string) []admin.RecordingInfo {
 // T21, T29).
 func TestRecordingsOfARunningService(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "")
+	p := newProcessWith(t, sections{recordings: "tries = 1"})
 	p.start()
 	tarball := p.sampleTar()
 	if out := p.mustRun("recordings", "import", tarball); out != tarball+": imported "+sampleID+"\n" {
@@ -135,7 +125,7 @@ func TestRecordingsOfARunningService(t *testing.T) {
 // takes over.
 func TestRecordingsWithoutAService(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "")
+	p := newProcessWith(t, sections{recordings: "tries = 1"})
 	tarball := p.sampleTar()
 	if out := p.mustRun("recordings", "import", tarball); out != tarball+": imported "+sampleID+"\n" {
 		t.Errorf("import: %q", out)
@@ -176,7 +166,7 @@ func TestRecordingsWithoutAService(t *testing.T) {
 // T29: a lost database is made anew from the files.
 func TestRescanAfterALostDatabase(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "")
+	p := newProcessWith(t, sections{recordings: "tries = 1"})
 	p.mustRun("recordings", "import", p.sampleTar())
 	before := p.mustRun("recordings", "show", sampleID)
 	if err := os.Remove(p.database()); err != nil {
