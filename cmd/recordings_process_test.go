@@ -48,7 +48,7 @@ func (p *process) sampleTar() string {
 	return path
 }
 
-func (p *process) recordings(args ...string) []admin.RecordingInfo {
+func (p *process) listRecordings(args ...string) []admin.RecordingInfo {
 	p.t.Helper()
 	var all []admin.RecordingInfo
 	text := p.mustRun(append([]string{"recordings", "--json"}, args...)...)
@@ -69,7 +69,7 @@ func TestRecordingsOfARunningService(t *testing.T) {
 		t.Errorf("import: %q", out)
 	}
 	p.mustRun("recordings", "import", tarball) // a second time does no harm
-	if all := p.recordings(); len(all) != 1 || all[0].ID != sampleID || len(all[0].Formats) != 2 || all[0].State != "published" {
+	if all := p.listRecordings(); len(all) != 1 || all[0].ID != sampleID || len(all[0].Formats) != 2 || all[0].State != "published" {
 		t.Fatalf("%+v", all)
 	}
 
@@ -97,7 +97,7 @@ func TestRecordingsOfARunningService(t *testing.T) {
 	p.mustRun("recordings", "set", sampleID, "name=Renamed", "bbb-origin=")
 	p.mustRun("recordings", "protect", "--all")
 	p.mustRun("recordings", "import", tarball)
-	got := p.recordings()[0]
+	got := p.listRecordings()[0]
 	if got.State != "unpublished" || !got.Protected || got.Metadata["name"] != "Renamed" || got.Metadata["bbb-origin"] != "" {
 		t.Errorf("after another import: %+v", got)
 	}
@@ -158,7 +158,7 @@ func TestRecordingsWithoutAService(t *testing.T) {
 			t.Fatalf("it is not imported: %s", text)
 		}
 	}
-	if all := p.recordings("--state", "unpublished"); len(all) != 1 || all[0].ID != sampleID {
+	if all := p.listRecordings("--state", "unpublished"); len(all) != 1 || all[0].ID != sampleID {
 		t.Errorf("%+v", all)
 	}
 }
