@@ -68,12 +68,21 @@ func newProcess(t testing.TB, extra string) *process {
 	})
 	address := freeLoopback(t)
 	p.base = "http://" + address
-	text := fmt.Sprintf("[web]\nlisten = %q\nadmin_socket = %q\nsecrets = [%q]\n[store]\npath = %q\n[balancer]\n%s\n",
-		address, filepath.Join(dir, "admin.sock"), processSecret.Reveal(), p.database(), extra)
+	text := fmt.Sprintf("[web]\nlisten = %q\nadmin_socket = %q\nsecrets = [%q]\n[store]\npath = %q\n%s[balancer]\n%s\n",
+		address, filepath.Join(dir, "admin.sock"), processSecret.Reveal(), p.database(), recordingsBelow(dir), extra)
 	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// recordingsBelow is the section [recordings] that keeps everything below dir.
+func recordingsBelow(dir string) string {
+	text := "[recordings]\nmin_free = \"0\"\ntries = 1\n"
+	for _, name := range []string{"spool", "work", "published", "unpublished", "failed"} {
+		text += fmt.Sprintf("%s_dir = %q\n", name, filepath.Join(dir, name))
+	}
+	return text
 }
 
 func (p *process) database() string { return filepath.Join(p.dir, "scalelite.db") }

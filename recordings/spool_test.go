@@ -21,8 +21,8 @@ import (
 // spoolImporter stands in for the Library. It notes what it was given.
 type spoolImporter struct {
 	mu      sync.Mutex
-	calls   []string // names, in the order of the calls
-	content []string // of the tarballs that were imported
+	tries   map[string]int // by name
+	content []string       // of the tarballs that were imported
 	running int
 	peak    int
 	// do decides on an import; nil: all succeed.
@@ -36,8 +36,11 @@ func (f *spoolImporter) Import(ctx context.Context, path string, progress func(d
 	}
 	name := filepath.Base(path)
 	f.mu.Lock()
-	f.calls = append(f.calls, name)
-	try := occurrences(f.calls, name)
+	if f.tries == nil {
+		f.tries = map[string]int{}
+	}
+	f.tries[name]++
+	try, do := f.tries[name], f.do
 	f.running++
 	f.peak = max(f.peak, f.running)
 	f.mu.Unlock()
@@ -48,8 +51,8 @@ func (f *spoolImporter) Import(ctx context.Context, path string, progress func(d
 	}()
 	progress(int64(len(content)), int64(len(content)))
 	result := Imported{Recordings: []ImportedRecording{{ID: strings.TrimSuffix(name, ".tar"), Formats: []ImportedFormat{{Type: "video"}}}}}
-	if f.do != nil {
-		if result, err = f.do(ctx, name, try); err != nil {
+	if do != nil {
+		if result, err = do(ctx, name, try); err != nil {
 			return result, err
 		}
 	}
@@ -59,25 +62,23 @@ func (f *spoolImporter) Import(ctx context.Context, path string, progress func(d
 	return result, nil
 }
 
+// let changes what is decided while imports may run.
+func (f *spoolImporter) let(do func(ctx context.Context, name string, try int) (Imported, error)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.do = do
+}
+
 func (f *spoolImporter) tried(name string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return occurrences(f.calls, name)
+	return f.tries[name]
 }
 
 func (f *spoolImporter) took() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.content)
-}
-
-func occurrences(all []string, one string) (n int) {
-	for _, s := range all {
-		if s == one {
-			n++
-		}
-	}
-	return n
 }
 
 // failingFor returns an importer's do that fails for one name with err.
@@ -260,7 +261,7 @@ func (r *spoolRig) wantTaken(want ...string) {
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
-		r.t.Errorf("imported were %q, want %q", got, want)
+		r.t.Errorf("imported were %.100q, want %.100q", got, want)
 	}
 }
 

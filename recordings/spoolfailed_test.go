@@ -33,7 +33,7 @@ func (r *spoolRig) giveUpOn(names ...string) {
 			r.t.Fatalf("%s is not in failed_dir with a text", name)
 		}
 	}
-	r.importer.do, r.importer.calls = do, nil
+	r.importer.do, r.importer.tries = do, nil
 	r.make()
 	r.start()
 	elapse(time.Second)
@@ -100,7 +100,7 @@ func TestSpoolRetryNameTaken(t *testing.T) {
 	inSpoolTime(t, func(t *testing.T) {
 		r := newSpoolRig(t, nil)
 		r.giveUpOn("a.tar", "b.tar")
-		r.importer.do = failingFor("a.tar", ErrNoSpace)
+		r.importer.let(failingFor("a.tar", ErrNoSpace))
 		r.place("a.tar", "newer")
 		r.lookNow()
 		id := r.files()["a.tar"].Import
@@ -145,7 +145,7 @@ func TestSpoolFailedNameTaken(t *testing.T) {
 		if n := len(r.files()); n != 6 {
 			t.Errorf("%d files are shown, want 6", n)
 		}
-		r.importer.do = nil
+		r.importer.let(nil)
 		r.retries()
 		r.wantTaken("content 0", "content 1", "content 2", "long 0", "long 1", "long 2")
 	})
@@ -263,7 +263,7 @@ func TestSpoolFailedDirElsewhere(t *testing.T) {
 		if moved, err := os.ReadFile(r.failedPath("a.tar")); err != nil || string(moved) != content {
 			t.Errorf("%d bytes were copied, %v", len(moved), err)
 		}
-		r.importer.do = nil
+		r.importer.let(nil)
 		r.retries("a.tar")
 		r.wantTaken(content)
 		if names := r.failedNames(); len(names) > 0 {

@@ -73,6 +73,12 @@ func (s *Spool) Files(context.Context) ([]SpoolFile, error) {
 		return nil, err
 	}
 	s.mu.Lock()
+	busy := map[string]bool{}
+	for _, e := range s.entries {
+		busy[e.ID] = e.busy
+	}
+	// One that is just being moved there is shown once.
+	all = slices.DeleteFunc(all, func(f SpoolFile) bool { return busy[f.Import] })
 	for _, e := range s.entries {
 		i := s.shown(e)
 		all = append(all, SpoolFile{

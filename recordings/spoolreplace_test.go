@@ -193,7 +193,7 @@ func TestSpoolRemovedBySender(t *testing.T) {
 		if files := r.files(); len(files) > 0 {
 			t.Errorf("shown are %+v", files)
 		}
-		if n := len(r.importer.calls); n != 1 {
+		if n := r.importer.tried("a.tar"); n != 1 {
 			t.Errorf("%d tries, want 1", n)
 		}
 	})
@@ -341,7 +341,7 @@ func TestSpoolImportsKept(t *testing.T) {
 		r.wantImport(ids[1], store.ImportImported, "")
 		r.wantImport(ids[2], store.ImportFailed, "checksum")
 		r.wantImport(dangling, store.ImportWaiting, "")
-		r.importer.do = failingFor("held.tar", ErrIncomplete)
+		r.importer.let(failingFor("held.tar", ErrIncomplete))
 		r.write("held.tar", "held")
 		elapse(25 * time.Hour)
 		sweep()
@@ -374,7 +374,7 @@ func TestSpoolSweepKeepsWhatWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.wantImport(id, store.ImportWaiting, "not enough free space")
-		r.importer.do = nil
+		r.importer.let(nil)
 		elapse(2 * time.Minute)
 		r.wantImport(id, store.ImportImported, "")
 	})

@@ -203,7 +203,7 @@ func (l *recordingList) write(c echo.Context) error {
 	var after *store.Position
 	skip := l.query.offset
 	for !l.query.nothing {
-		batch, more, err := l.read(ctx, after, &skip, wanted)
+		batch, more, err := l.read(ctx, after, skip, wanted)
 		if err != nil {
 			return l.broken(ctx, err)
 		}
@@ -217,6 +217,7 @@ func (l *recordingList) write(c echo.Context) error {
 			break
 		}
 		last := batch[len(batch)-1]
+		skip = 0
 		after = &store.Position{Start: last.Start, ID: last.ID}
 		if err := l.flush(c); err != nil {
 			return l.broken(ctx, err)
@@ -239,27 +240,21 @@ func (l *recordingList) broken(ctx context.Context, err error) error {
 }
 
 // read returns the next recordings, and whether there may be more.
-func (l *recordingList) read(ctx context.Context, after *store.Position, skip *int64, wanted int64) (batch []store.Recording, more bool, err error) {
+func (l *recordingList) read(ctx context.Context, after *store.Position, skip, wanted int64) (batch []store.Recording, more bool, err error) {
 	size := int64(listBatch)
 	if wanted >= 0 {
 		size = min(size, wanted)
 	}
-	skipped := *skip
 	err = l.server.store.View(ctx, func(tx *store.Tx) error {
 		batch, more = nil, false
-		skipped = *skip
 		if l.query.paged && after == nil {
 			if l.total, err = tx.CountRecordings(l.query.filter); err != nil {
 				return err
 			}
 		}
-		for r, err := range tx.Recordings(l.query.filter, after) {
+		for r, err := range tx.RecordingsFrom(l.query.filter, after, skip) {
 			if err != nil {
 				return err
-			}
-			if skipped > 0 {
-				skipped--
-				continue
 			}
 			if int64(len(batch)) == size {
 				more = true
@@ -269,7 +264,6 @@ func (l *recordingList) read(ctx context.Context, after *store.Position, skip *i
 		}
 		return nil
 	})
-	*skip = skipped
 	return batch, more, err
 }
 

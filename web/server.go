@@ -154,6 +154,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	s.sweepUploads()
 	server := &http.Server{
 		Handler:           s.echo,
+		ConnContext:       withConn,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
