@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func (o oneOf[T]) has(v T) bool { return slices.Contains(o, v) }
 type kept struct {
 	made
 	state    oneOf[string] // of getRecordings; "": it is not there
+	former   string        // the state it had when it was deleted
 	versions oneOf[int]
 	note     oneOf[string]
 	tracks   map[string]oneOf[int] // what was uploaded last, by language
@@ -213,7 +215,7 @@ func (c *killClient) step() error {
 		r = c.add(fmt.Sprintf("%s-%d", c.name, c.n))
 		c.owned = append(c.owned, r)
 	}
-	if deleted := r.state.has("deleted"); deleted != (op == "undelete") {
+	if !r.allows(op) {
 		return c.ctx.Err()
 	}
 	if err := c.do(op, r); err != nil {
@@ -225,12 +227,19 @@ func (c *killClient) step() error {
 	return c.ctx.Err()
 }
 
+// allows: what is deleted can only be brought back, what is not there only come.
+func (k *kept) allows(op string) bool {
+	comes := strings.HasPrefix(op, "place") || strings.HasPrefix(op, "upload")
+	return k.state.has("deleted") == (op == "undelete") && (comes || !k.state.has(""))
+}
+
 func (c *killClient) do(op string, r *kept) error {
 	switch op {
 	case "place", "place new":
+		known := !r.state.has("")
 		c.place(r.next())
 		r.brought(r.version)
-		if op == "place" && rand.N(2) == 0 {
+		if known && rand.N(2) == 0 {
 			return nil // what follows finds it on its way
 		}
 		return c.gone(r)
@@ -261,13 +270,10 @@ func (c *killClient) do(op string, r *kept) error {
 		r.tracks[lang] = track
 		return err
 	case "delete":
+		r.former = r.state[0]
 		return acknowledge(r, &r.state, "deleted", func() error { return c.signed("deleteRecordings", "recordID", r.id) })
 	}
-	former := "published"
-	if r.state.has("unpublished") {
-		former = "unpublished"
-	}
-	return acknowledge(r, &r.state, former, func() error {
+	return acknowledge(r, &r.state, r.former, func() error {
 		if _, _, err := c.run("recordings", "undelete", r.id); err != nil {
 			return errGone
 		}
@@ -291,10 +297,10 @@ func (c *killClient) gone(r *kept) error {
 // for certain.
 func (c *killClient) upload(r *kept) error {
 	m := r.next()
-	former, state := r.versions, r.state
-	r.versions = append(slices.Clone(former), m.version)
-	if state.has("") && !state.has("published") {
-		r.state = append(slices.Clone(state), "published")
+	known := !r.state.has("")
+	r.versions = append(slices.Clone(r.versions), m.version)
+	if !known && !r.state.has("published") {
+		r.state = append(slices.Clone(r.state), "published")
 	}
 	for lang, versions := range r.tracks {
 		r.tracks[lang] = append(slices.Clone(versions), 0)
@@ -308,7 +314,7 @@ func (c *killClient) upload(r *kept) error {
 		return errGone
 	}
 	r.brought(m.version)
-	if rand.N(2) == 0 {
+	if known && rand.N(2) == 0 {
 		return nil
 	}
 	return c.gone(r)
@@ -347,4 +353,3 @@ func (c *killClient) putTrack(id, lang string, n int) error {
 	}
 	return err
 }
-
