@@ -204,6 +204,9 @@ func (c *creation) try(ctx context.Context, s store.Server, former *store.Meetin
 func (c *creation) revoke(ctx context.Context, m store.Meeting, s store.Server) bool {
 	reply, err := c.callEnd(ctx, s, c.key, m.ModeratorPW)
 	c.recent.add(s.ID, c.key, c.now())
+	if notSent(err) {
+		c.failed(ctx, s.ID, err)
+	}
 	return err == nil && reply.OK
 }
 

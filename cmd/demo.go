@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +17,7 @@ import (
 	"scalelite/balancer/bbb"
 	"scalelite/balancer/bbbtest"
 	"scalelite/cmd/config"
+	"scalelite/recordings"
 )
 
 // demoServers are the simulated servers: the second one is twice as strong.
@@ -47,6 +50,9 @@ printed. Nothing is kept: Ctrl-C ends it and removes everything.`,
 
 // demo runs the demonstration until ctx ends.
 func (a *app) demo(ctx context.Context, listen string, classes bool) (err error) {
+	if listen, err = freeAddress(ctx, listen); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "scalelite-demo-")
 	if err != nil {
 		return fmt.Errorf("make a directory for the demo: %w", err)
@@ -59,7 +65,7 @@ func (a *app) demo(ctx context.Context, listen string, classes bool) (err error)
 	}
 	defer stopServers()
 
-	file, err := writeDemoConfig(dir, freeAddress(ctx, listen))
+	file, err := writeDemoConfig(dir, listen)
 	if err != nil {
 		return err
 	}
@@ -77,8 +83,11 @@ func (a *app) demo(ctx context.Context, listen string, classes bool) (err error)
 		return err
 	}
 
-	front := demoFrontEnd{base: "http://" + s.addr.String() + "/bigbluebutton/api", secret: s.core.secrets[0]}
+	front := demoFrontEnd{base: "http://" + reachable(s.addr) + "/bigbluebutton/api", secret: s.core.secrets[0]}
 	a.printDemo(front, servers, file)
+	if err := dropSample(l.Config.Recordings.SpoolDir); err != nil {
+		return fmt.Errorf("put the sample recording into the spool: %w", err)
+	}
 	school := newSchool(front, servers, log)
 	defer school.wait()
 	if classes {
@@ -111,26 +120,57 @@ func startDemoServers() ([]*bbbtest.Server, func(), error) {
 	return servers, stop, nil
 }
 
-// freeAddress returns the address if it can be listened on, else one with a
-// free port on the same host.
-func freeAddress(ctx context.Context, address string) string {
+// freeAddress returns the address if it can be listened on; if it is taken, one
+// with a free port on the same host.
+func freeAddress(ctx context.Context, address string) (string, error) {
 	var config net.ListenConfig
 	ln, err := config.Listen(ctx, "tcp", address)
 	if err == nil {
-		_ = ln.Close()
-		return address
+		return address, ln.Close()
 	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return address // the listener will say what is wrong with it
+	host, _, bad := net.SplitHostPort(address)
+	if bad != nil || !errors.Is(err, syscall.EADDRINUSE) {
+		return "", usage("--listen %s: %s", address, reasonOf(err))
 	}
-	return net.JoinHostPort(host, "0")
+	return net.JoinHostPort(host, "0"), nil
+}
+
+// reasonOf is what an error of net says without the address.
+func reasonOf(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
+}
+
+// reachable is the address under which a listener is called from this machine.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return addr.String()
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 }
 
 func writeDemoConfig(dir, listen string) (string, error) {
 	file := filepath.Join(dir, "config.toml")
-	text := fmt.Sprintf("[web]\nlisten = %q\nadmin_socket = %q\n[store]\npath = %q\n[balancer]\npoll_interval = \"2s\"\n",
-		listen, filepath.Join(dir, "admin.sock"), filepath.Join(dir, "scalelite.db"))
+	r := recordings.DefaultConfig().Below(dir)
+	text := fmt.Sprintf(`[web]
+listen = %q
+admin_socket = %q
+[store]
+path = %q
+[balancer]
+poll_interval = "2s"
+[recordings]
+spool_dir = %q
+work_dir = %q
+published_dir = %q
+unpublished_dir = %q
+failed_dir = %q
+min_free = "10MB"
+`, listen, filepath.Join(dir, "admin.sock"), filepath.Join(dir, "scalelite.db"),
+		r.SpoolDir, r.WorkDir, r.PublishedDir, r.UnpublishedDir, r.FailedDir)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return "", fmt.Errorf("write the demo's configuration: %w", err)
 	}
@@ -179,12 +219,18 @@ on which server it is:
   getMeetings        %s
   end                %s
 
+A recording has just come into the spool and is imported as you read this:
+
+  getRecordings      %[8]s
+  play it            %[9]s
+
 In a second terminal:
 
-  %[8]s --config %[9]s status --watch
-  %[8]s --config %[9]s meetings
-  %[8]s --config %[9]s servers cordon bbb1 --wait
-  %[8]s --config %[9]s servers enable bbb1
+  %[10]s --config %[11]s status --watch
+  %[10]s --config %[11]s meetings
+  %[10]s --config %[11]s recordings
+  %[10]s --config %[11]s servers cordon bbb1 --wait
+  %[10]s --config %[11]s servers enable bbb1
 
 Ctrl-C ends the demo.
 `,
@@ -193,6 +239,7 @@ Ctrl-C ends the demo.
 		front.link("join", append(room, "fullName", "Ben", "role", "VIEWER")...),
 		front.link("getMeetings"),
 		front.link("end", append(room, "password", "mp")...),
+		front.link("getRecordings"), strings.TrimSuffix(front.base, "/bigbluebutton/api")+"/playback/presentation/2.3/"+sampleID,
 		program, file)
 }
 

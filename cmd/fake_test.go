@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +21,6 @@ import (
 
 // pool is an admin.Service in memory. calls has what was changed through it.
 type pool struct {
-	mu       sync.Mutex
 	daemon   bool
 	servers  []balancer.ServerInfo
 	meetings []balancer.MeetingInfo
@@ -42,6 +40,8 @@ type pool struct {
 	noService bool                       // nobody listens on the admin socket
 
 	failBackup error // in the middle of a Backup
+
+	library
 }
 
 func (p *pool) called(format string, args ...any) {

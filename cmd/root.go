@@ -70,6 +70,7 @@ func (a *app) config() (*config.Loaded, error) {
 const (
 	groupService = "service"
 	groupPool    = "pool"
+	groupRecords = "recordings"
 	groupSetup   = "setup"
 )
 
@@ -101,6 +102,7 @@ A first pool:
 	root.AddGroup(
 		&cobra.Group{ID: groupService, Title: "The service:"},
 		&cobra.Group{ID: groupPool, Title: "The pool:"},
+		&cobra.Group{ID: groupRecords, Title: "The recordings:"},
 		&cobra.Group{ID: groupSetup, Title: "Setting up and keeping:"},
 	)
 	root.SetHelpCommandGroupID(groupSetup)
@@ -119,6 +121,8 @@ var commands = [...]func(*app) *cobra.Command{
 	newServersCommand,
 	newMeetingsCommand,
 	newPollCommand,
+	newRecordingsCommand,
+	newCallbacksCommand,
 	newSecretCommand,
 	newConfigCommand,
 	newBackupCommand,

@@ -117,21 +117,21 @@ func makeSample(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(pres, "video"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	run(t, dir, "ffmpeg", "-v", "error", "-y",
+	runTool(t, dir, "ffmpeg", "-v", "error", "-y",
 		"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=320x240:rate=10:duration=%d", sampleSeconds),
 		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=330:beep_factor=3:duration=%d", sampleSeconds),
 		"-c:v", "libvpx", "-b:v", "40k", "-crf", "50", "-g", "50", "-c:a", "libvorbis", "-ac", "1", "-q:a", "0", filepath.Join(pres, "video/webcams.webm"))
-	run(t, dir, "ffmpeg", "-v", "error", "-y", "-i", filepath.Join(pres, "video/webcams.webm"), "-vn", "-c:a", "copy",
+	runTool(t, dir, "ffmpeg", "-v", "error", "-y", "-i", filepath.Join(pres, "video/webcams.webm"), "-vn", "-c:a", "copy",
 		filepath.Join(dir, "podcast", sampleID, "audio.ogg"))
 	out, err := filepath.Abs(sampleFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, dir, "tar", "--create", "--file", out, "--owner=0", "--group=0", "--mtime=@1767258000", "--sort=name",
+	runTool(t, dir, "tar", "--create", "--file", out, "--owner=0", "--group=0", "--mtime=@1767258000", "--sort=name",
 		"presentation/"+sampleID, "podcast/"+sampleID)
 }
 
-func run(t *testing.T, dir, name string, args ...string) {
+func runTool(t *testing.T, dir, name string, args ...string) {
 	t.Helper()
 	c := exec.Command(name, args...)
 	c.Dir = dir

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,16 +19,21 @@ import (
 const noServers = "No servers yet. Add one with: scalelite servers add URL SECRET"
 
 func newStatusCommand(a *app) *cobra.Command {
-	var asJSON, watch bool
+	var asJSON, watch, records bool
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Show the servers of the pool and their load",
+		Short: "Show the servers of the pool and their load, and the recordings",
 		Long: `Shows a line for each server: what the administrator wants of it (STATE), whether
 it answers (STATUS), and what the last poll found there. LOAD is what decides
-where the next meeting goes: users, times the server's load multiplier.`,
+where the next meeting goes: users, times the server's load multiplier. Below the
+table it sums up the recordings, their disk, the spool and the callbacks.
+
+--json prints the list of the servers and nothing else; with --recordings it
+prints the sums about recordings, as one object.`,
 		Example: `  scalelite status
   scalelite status --watch
-  scalelite status --json | jq '.[] | select(.online | not) | .hostname'`,
+  scalelite status --json | jq '.[] | select(.online | not) | .hostname'
+  scalelite status --recordings --json | jq .spool.failed`,
 		GroupID: groupPool,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -35,23 +41,50 @@ where the next meeting goes: users, times the server's load multiplier.`,
 				return usage("--watch and --json do not go together")
 			}
 			return a.with(c.Context(), reads, func(svc admin.Service) error {
-				if watch {
-					return a.watchStatus(c.Context(), svc)
-				}
-				servers, err := svc.Servers(c.Context())
-				if err != nil {
-					return err
-				}
-				if asJSON {
+				switch {
+				case watch:
+					return a.watchStatus(c.Context(), svc, records)
+				case records && asJSON:
+					st, err := svc.RecordingsStatus(c.Context())
+					if err != nil {
+						return err
+					}
+					return printJSON(a.stdout, st)
+				case asJSON:
+					servers, err := svc.Servers(c.Context())
+					if err != nil {
+						return err
+					}
 					return printJSON(a.stdout, statusRows(servers))
 				}
-				return printStatus(a.stdout, servers)
+				return a.showStatus(c.Context(), svc, a.stdout, records)
 			})
 		},
 	}
 	jsonFlag(c, &asJSON)
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "show it again every 2 seconds")
+	c.Flags().BoolVar(&records, "recordings", false, "only what concerns recordings, without the servers")
 	return c
+}
+
+// showStatus prints the servers, unless only the recordings are wanted, and the
+// recordings.
+func (a *app) showStatus(ctx context.Context, svc admin.Service, w io.Writer, onlyRecordings bool) error {
+	if !onlyRecordings {
+		servers, err := svc.Servers(ctx)
+		if err != nil {
+			return err
+		}
+		if err := printStatus(w, servers); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
+	st, err := svc.RecordingsStatus(ctx)
+	if err != nil {
+		return err
+	}
+	return printRecordingsStatus(w, st)
 }
 
 // statusRow is a server as status prints it.
@@ -94,7 +127,7 @@ const clearScreen = "\x1b[H\x1b[2J"
 
 // watchStatus shows the status again and again until ctx ends. A service that
 // restarts in between is waited for.
-func (a *app) watchStatus(ctx context.Context, svc admin.Service) error {
+func (a *app) watchStatus(ctx context.Context, svc admin.Service, onlyRecordings bool) error {
 	if !a.liveOutput {
 		return usage("--watch needs a terminal")
 	}
@@ -106,14 +139,16 @@ func (a *app) watchStatus(ctx context.Context, svc admin.Service) error {
 		return errors.New("--watch needs the running service, since nothing changes without it; start it with: systemctl start scalelite")
 	}
 	for {
-		servers, err := svc.Servers(ctx)
+		var text bytes.Buffer
+		err := a.showStatus(ctx, svc, &text, onlyRecordings)
 		if ctx.Err() != nil {
 			return nil
 		}
 		fmt.Fprintf(a.stdout, "%s%s, every %s, Ctrl-C ends\n\n", clearScreen, a.now().Format(time.TimeOnly), a.tick)
 		if err != nil {
-			fmt.Fprintf(a.stdout, "The service does not answer: %v\n", err)
-		} else if err := printStatus(a.stdout, servers); err != nil {
+			fmt.Fprintf(&text, "The service does not answer: %v\n", err)
+		}
+		if _, err := text.WriteTo(a.stdout); err != nil {
 			return err
 		}
 		if !a.sleep(ctx, a.tick) {

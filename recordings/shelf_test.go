@@ -1,11 +1,9 @@
 package recordings
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -359,11 +357,6 @@ func tarball(t testing.TB, formats ...fixture) string {
 		t.Fatalf("tar: %v: %s", err, out)
 	}
 	return filepath.Join(dir, "out.tar")
-}
-
-// logged returns options that write the log to a buffer.
-func logged(to *bytes.Buffer) func(*Options) {
-	return func(o *Options) { o.Log = slog.New(slog.NewTextHandler(io.Writer(to), nil)) }
 }
 
 func readFixture(file string) (*metadata.Document, error) {

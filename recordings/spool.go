@@ -2,13 +2,11 @@ package recordings
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,11 +16,8 @@ import (
 	"scalelite/store"
 )
 
-// Times of the spool.
 const (
-	settleTime  = 10 * time.Second // a file written in place must rest so long
-	stopTimeout = 2 * time.Minute  // what running imports get when the service stops
-	spaceRetry  = time.Minute      // while there is no space
+	spaceRetry = time.Minute // while there is no space
 	// patience is how long an incomplete tarball may rest before it counts as
 	// one that cannot be imported.
 	patience = 24 * time.Hour
@@ -32,6 +27,9 @@ const (
 
 // retryPauses follow the tries of a tarball; the last one repeats.
 var retryPauses = [...]time.Duration{10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 10 * time.Minute}
+
+// retryPause is what follows try n, counted from 1.
+func retryPause(n int) time.Duration { return retryPauses[min(max(n, 1), len(retryPauses))-1] }
 
 // Importer takes a tarball in; see Library.Import.
 type Importer interface {
@@ -57,30 +55,23 @@ type SpoolOptions struct {
 // others. Events, a schedule and the start all lead to the same look at the
 // directory; what is found there alone counts.
 type Spool struct {
-	o        SpoolOptions
-	schedule cron.Schedule
-	look     chan struct{} // somebody wants the directory looked at
+	o          SpoolOptions
+	schedule   cron.Schedule
+	settleTime time.Duration // a file written in place must rest so long
+	// stopTimeout is what running imports get when the service stops.
+	stopTimeout time.Duration
+	newWatcher  func() (*fsnotify.Watcher, error)
+
+	look chan struct{} // somebody wants the directory looked at
+	free chan struct{} // an import ended
+
+	seen    sightings  // of Run alone
+	failing sync.Mutex // held while a name in failed_dir is chosen and taken
 
 	mu      sync.Mutex
 	entries map[string]*entry
-	hidden  map[uint64]bool // inodes that had a temporary name at the last look
+	agenda  agenda // the entries that nobody works on
 	workers int
-}
-
-// entry is one tarball of the spool.
-type entry struct {
-	store.Import
-	print     fingerprint
-	restsFrom time.Time // since when the fingerprint is the same
-	whole     bool      // it was renamed into place
-	done      int64
-}
-
-// fingerprint tells whether a file is still the one that was seen.
-type fingerprint struct {
-	inode uint64
-	size  int64
-	mtime time.Time
 }
 
 // NewSpool returns the spool of a directory; Run makes it work.
@@ -89,6 +80,7 @@ func NewSpool(o SpoolOptions) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recordings.rescan: %w", err)
 	}
+	o.Config.SpoolDir, o.Config.FailedDir = filepath.Clean(o.Config.SpoolDir), filepath.Clean(o.Config.FailedDir)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -100,13 +92,20 @@ func NewSpool(o SpoolOptions) (*Spool, error) {
 			return nil, fmt.Errorf("make the spool: %w", err)
 		}
 	}
-	return &Spool{o: o, schedule: schedule, look: make(chan struct{}, 1), entries: map[string]*entry{}}, nil
+	return &Spool{
+		o: o, schedule: schedule,
+		settleTime: 10 * time.Second, stopTimeout: 2 * time.Minute, newWatcher: fsnotify.NewWatcher,
+		look: make(chan struct{}, 1), free: make(chan struct{}, 1),
+		entries: map[string]*entry{},
+	}, nil
 }
 
 // Look has the directory looked at now.
-func (s *Spool) Look() {
+func (s *Spool) Look() { signal(s.look) }
+
+func signal(c chan<- struct{}) {
 	select {
-	case s.look <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -114,261 +113,107 @@ func (s *Spool) Look() {
 // Run works until ctx ends. Imports that run then may finish within two minutes,
 // or are rolled back.
 func (s *Spool) Run(ctx context.Context) {
-	watch := s.watch()
-	defer watch.close()
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var imports sync.WaitGroup
-	defer imports.Wait()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, cancel) })()
+	s.loop(ctx, work, &imports)
+	defer time.AfterFunc(s.stopTimeout, cancel).Stop()
+	imports.Wait()
+}
 
-	rescan := s.o.Now()
+// loop looks and starts imports until ctx ends; the imports end with work.
+func (s *Spool) loop(ctx, work context.Context, imports *sync.WaitGroup) {
+	w := &watch{spool: s}
+	defer w.close()
+	var p pace
+	var rescan time.Time
 	for ctx.Err() == nil {
-		if !s.o.Now().Before(rescan) {
-			watch.renew()
-			rescan = s.schedule.Next(s.o.Now())
+		now := s.o.Now()
+		if !now.Before(rescan) {
+			p.want(now, soon)
+			rescan = s.nextRescan(now)
 		}
-		pause := min(s.round(work, &imports), rescan.Sub(s.o.Now()))
-		timer := time.NewTimer(max(pause, 10*time.Millisecond))
+		if p.due(now) {
+			w.renew()
+			p.looked(s.scan(work), now, s.o.Now(), s.o.Log)
+		}
+		next := earliest(rescan, p.at, s.dispatch(work, imports))
+		timer := time.NewTimer(max(next.Sub(s.o.Now()), time.Millisecond))
 		select {
 		case <-timer.C:
 		case <-s.look:
-		case <-watch.events():
-			watch.drain()
-		case err := <-watch.errors():
+			p.want(s.o.Now(), soon)
+		case <-s.free:
+		case e, ok := <-w.events():
+			p.want(s.o.Now(), w.note(e, ok))
+		case err := <-w.errors():
 			s.o.Log.Warn("spool events were lost; the directory is looked through", "cause", err)
+			p.want(s.o.Now(), soon)
 		case <-ctx.Done():
 		}
 		timer.Stop()
 	}
 }
 
-// round looks at the directory once, starts what can be imported, and returns
-// when there is something to do next.
-func (s *Spool) round(ctx context.Context, imports *sync.WaitGroup) time.Duration {
-	if err := s.scan(ctx); err != nil {
-		s.o.Log.Error("spool could not be read", "cause", err)
-		return retryPauses[0]
+// nextRescan is when the schedule wants the next look; one that never does, as
+// "0 0 31 2 *", still gets one a day.
+func (s *Spool) nextRescan(now time.Time) time.Time {
+	if next := s.schedule.Next(now); !next.IsZero() {
+		return next
 	}
+	return now.Add(day)
+}
+
+// earliest returns the first of times, of which the zero ones do not count.
+func earliest(times ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range times {
+		if first.IsZero() || !t.IsZero() && t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}
+
+// dispatch starts what can be imported now and returns when there is something
+// to do next; zero: when an import ends.
+func (s *Spool) dispatch(work context.Context, imports *sync.WaitGroup) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := time.Hour
-	for _, e := range s.waiting() {
-		now := s.o.Now()
-		if due := s.due(e); due.After(now) {
-			next = min(next, due.Sub(now))
+	for s.workers < s.o.Parallel && len(s.agenda) > 0 {
+		e := s.agenda[0]
+		if e.at.After(s.o.Now()) {
+			return e.at
+		}
+		if !s.still(work, e) {
 			continue
 		}
-		if s.workers >= s.o.Parallel {
-			break // the end of an import looks again
-		}
+		s.agenda.remove(e)
 		s.workers++
-		e.State, e.done = store.ImportImporting, 0
+		e.busy, e.done = true, 0
+		if e.todo == takeIn {
+			e.State = store.ImportImporting
+		}
 		task := *e
-		imports.Go(func() { s.carry(ctx, task) })
+		imports.Go(func() { s.carry(work, &task) })
 	}
-	return next
+	return time.Time{}
 }
 
-// waiting returns the entries that nobody works on, the oldest first.
-func (s *Spool) waiting() []*entry {
-	var all []*entry
-	for _, e := range s.entries {
-		if e.State != store.ImportImporting {
-			all = append(all, e)
-		}
-	}
-	slices.SortFunc(all, func(a, b *entry) int {
-		if c := a.Since.Compare(b.Since); c != 0 {
-			return c
-		}
-		return strings.Compare(a.File, b.File)
-	})
-	return all
-}
-
-// due is when an entry may be imported.
-func (s *Spool) due(e *entry) time.Time {
-	due := e.restsFrom.Add(settleTime)
-	if e.whole {
-		due = e.restsFrom
-	}
-	if e.Next.After(due) {
-		due = e.Next
-	}
-	return due
-}
-
-// carry imports one tarball and decides what becomes of it.
-func (s *Spool) carry(ctx context.Context, e entry) {
-	path := s.path(e.File)
-	imported, err := s.o.Importer.Import(ctx, path, func(done, _ int64) { s.progress(e.File, done) })
-	for _, r := range imported.Recordings {
-		e.Recordings = append(e.Recordings, r.ID)
-	}
-	slices.Sort(e.Recordings)
-	e.Recordings = slices.Compact(e.Recordings)
+// still looks at a tarball right before its import: it may have changed since
+// the directory was looked at.
+func (s *Spool) still(ctx context.Context, e *entry) bool {
+	print, err := fingerprintOf(s.path(e.File))
 	switch {
-	case err == nil:
-		err = s.finish(ctx, e)
-	case ctx.Err() != nil: // rolled back; the next start begins anew
-	default:
-		err = s.postpone(ctx, e, err)
+	case err != nil:
+		s.forget(e) // gone; the next look takes it up again if it comes back
+		return false
+	case print == e.print:
+		return true
 	}
-	if err != nil {
-		s.o.Log.Error("spool could not note what became of a tarball", "file", e.File, "cause", err)
+	if err := s.see(ctx, e.File, print); err != nil {
+		s.o.Log.Error("spool could not read the store", "file", e.File, "cause", err)
+		s.forget(e)
 	}
-	if len(e.Recordings) > 0 && s.o.Imported != nil {
-		s.o.Imported()
-	}
-	s.mu.Lock()
-	s.workers--
-	if kept := s.entries[e.File]; kept != nil && kept.State == store.ImportImporting {
-		kept.State = store.ImportWaiting
-	}
-	s.mu.Unlock()
-	s.Look()
-}
-
-func (s *Spool) progress(file string, done int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.entries[file]; e != nil {
-		e.done = done
-	}
-}
-
-// finish notes the import and removes the tarball, unless another one took its
-// name meanwhile.
-func (s *Spool) finish(ctx context.Context, e entry) error {
-	e.State, e.Ended, e.Error, e.Next = store.ImportImported, s.o.Now(), "", time.Time{}
-	if err := s.put(ctx, e.Import); err != nil {
-		return err
-	}
-	s.o.Log.Info("tarball imported", "file", e.File, "recordings", strings.Join(e.Recordings, " "))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	path := s.path(e.File)
-	if print, err := fingerprintOf(path); err != nil || print != e.print {
-		s.forgetEntry(e.File) // the next look takes it for a new one
-		return ignoreMissing(err)
-	}
-	if err := os.Remove(path); err != nil {
-		return err
-	}
-	s.forgetEntry(e.File)
-	return syncDir(s.o.Config.SpoolDir)
-}
-
-func (s *Spool) forgetEntry(file string) { delete(s.entries, file) }
-
-// postpone decides after a failed try: wait for the rest of the file or for
-// space, try again, or give up.
-func (s *Spool) postpone(ctx context.Context, e entry, cause error) error {
-	now := s.o.Now()
-	e.State, e.Error = store.ImportWaiting, cause.Error()
-	patient := errors.Is(cause, ErrIncomplete) && now.Sub(e.restsFrom) < patience
-	switch {
-	case errors.Is(cause, ErrNoSpace):
-		e.Next = now.Add(spaceRetry)
-	case patient:
-		e.State, e.Next = store.ImportSettling, now.Add(retryPauses[min(int(now.Sub(e.restsFrom)/time.Minute), len(retryPauses)-1)])
-	default:
-		e.Tries++
-		e.Next = now.Add(retryPauses[min(e.Tries, len(retryPauses))-1])
-	}
-	log := s.o.Log.With("file", e.File, "cause", cause, "tries", e.Tries)
-	if e.Tries >= s.o.Config.Tries {
-		log.Error("tarball given up; see 'scalelite recordings spool'", "failed_dir", s.o.Config.FailedDir)
-		return s.giveUp(ctx, e)
-	}
-	log.Warn("tarball not imported; it is tried again", "next", e.Next)
-	s.mu.Lock()
-	if kept := s.entries[e.File]; kept != nil {
-		kept.Import = e.Import
-	}
-	s.mu.Unlock()
-	return s.put(ctx, e.Import)
-}
-
-// giveUp moves a tarball to failed_dir, with the reason beside it.
-func (s *Spool) giveUp(ctx context.Context, e entry) error {
-	e.State, e.Ended, e.Next = store.ImportFailed, s.o.Now(), time.Time{}
-	reason := fmt.Sprintf("file: %s\nsince: %s\ntries: %d\nreason: %s\n\nTry again with: scalelite recordings retry %s\n",
-		e.File, e.Since.Format(time.RFC3339), e.Tries, e.Error, e.File)
-	if err := quarantine(s.path(e.File), s.o.Config.FailedDir, reason); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.forgetEntry(e.File)
-	s.mu.Unlock()
-	return s.put(ctx, e.Import)
-}
-
-func (s *Spool) put(ctx context.Context, i store.Import) error {
-	ctx = context.WithoutCancel(ctx)
-	err := s.o.Store.Update(ctx, func(tx *store.Tx) error { return tx.PutImport(i) })
-	if err != nil {
-		return fmt.Errorf("store import %s: %w", i.ID, err)
-	}
-	return nil
-}
-
-// watch is the event side of the spool. Its zero value has no events.
-type watch struct {
-	spool   *Spool
-	watcher *fsnotify.Watcher
-}
-
-func (s *Spool) watch() *watch {
-	w := &watch{spool: s}
-	if s.o.NoEvents {
-		return w
-	}
-	var err error
-	if w.watcher, err = fsnotify.NewWatcher(); err != nil {
-		s.o.Log.Warn("no events for the spool; recordings.rescan finds its files", "cause", err)
-	}
-	return w
-}
-
-// renew watches the directory again: it may have been mounted anew.
-func (w *watch) renew() {
-	if w.watcher == nil {
-		return
-	}
-	if err := w.watcher.Add(w.spool.o.Config.SpoolDir); err != nil {
-		w.spool.o.Log.Warn("no events for the spool; recordings.rescan finds its files", "cause", err)
-	}
-}
-
-func (w *watch) events() <-chan fsnotify.Event {
-	if w.watcher == nil {
-		return nil
-	}
-	return w.watcher.Events
-}
-
-func (w *watch) errors() <-chan error {
-	if w.watcher == nil {
-		return nil
-	}
-	return w.watcher.Errors
-}
-
-// drain takes what else has come in: one look serves many events.
-func (w *watch) drain() {
-	for {
-		select {
-		case <-w.watcher.Events:
-		default:
-			return
-		}
-	}
-}
-
-func (w *watch) close() {
-	if w.watcher != nil {
-		_ = w.watcher.Close()
-	}
+	return false
 }

@@ -54,7 +54,7 @@ func (s *Server) read(c echo.Context, call call) (r balancer.Request, done func(
 	if err != nil {
 		return r, done, err
 	}
-	r = balancer.Request{Call: call.name, Params: signed.Params, SignedBy: s.live.Load().fingerprints[signed.Secret]}
+	r = balancer.Request{Call: call.name, Params: signed.Params, SignedBy: s.live.Load().fingerprint(signed.Secret)}
 	if call.xml && (isXML(contentType) || call.postOnly) {
 		r.Body, done, err = s.readXML(c)
 	}

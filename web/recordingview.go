@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -53,7 +54,9 @@ func (s *Server) scheme(c echo.Context) string {
 	if c.Request().TLS != nil {
 		return "https"
 	}
-	if s.fromProxy(c) && strings.EqualFold(strings.TrimSpace(c.Request().Header.Get("X-Forwarded-Proto")), "https") {
+	// Of several proxies in a row, the first one spoke to the client.
+	first, _, _ := strings.Cut(c.Request().Header.Get("X-Forwarded-Proto"), ",")
+	if s.fromProxy(c) && strings.EqualFold(strings.TrimSpace(first), "https") {
 		return "https"
 	}
 	return "http"
@@ -144,7 +147,7 @@ func (v recordingView) format(out *bytes.Buffer, r store.Recording, f store.Form
 	text(out, "url", address)
 	text(out, "length", strconv.FormatInt(minutes(f.LengthMS), 10))
 	text(out, "processingTime", strconv.FormatInt(f.ProcessingMS, 10))
-	text(out, "size", strconv.FormatInt(f.Size, 10))
+	text(out, "size", strconv.FormatInt(cmp.Or(f.Size, f.Bytes), 10)) // BBB drops its own when it rewrites metadata.xml
 	if len(f.Images) > 0 && !r.Protected {
 		out.WriteString("<preview><images>")
 		for _, i := range f.Images {

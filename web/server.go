@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,8 +32,9 @@ const (
 	maxHeaderBytes    = 64 << 10
 )
 
-// drainTimeout is how long a stop waits for running requests.
-const drainTimeout = 20 * time.Second
+// drainTimeout is how long a stop waits for running requests. A create that tries
+// three servers may take most of it.
+const drainTimeout = 110 * time.Second
 
 // Options of New. Metrics may be nil.
 type Options struct {
@@ -71,7 +73,8 @@ type Server struct {
 	uploads   uploads
 	patience  time.Duration // see pacedWriter
 
-	live atomic.Pointer[liveConfig]
+	changing sync.Mutex // orders changes of live
+	live     atomic.Pointer[liveConfig]
 }
 
 // liveConfig is what may change while requests are served.
@@ -83,6 +86,15 @@ type liveConfig struct {
 	management bbb.Verifier
 	// fingerprints are those of the front-ends' secrets.
 	fingerprints map[bbb.Secret]string
+}
+
+// fingerprint is that of a secret which has just verified, perhaps against the
+// configuration before this one.
+func (l *liveConfig) fingerprint(secret bbb.Secret) string {
+	if known, ok := l.fingerprints[secret]; ok {
+		return known
+	}
+	return secret.Fingerprint()
 }
 
 // New returns the server; Handler or Serve make it answer.
@@ -99,6 +111,8 @@ func New(o Options) *Server {
 
 // SetSecrets replaces the secrets of the front-ends for the requests to come.
 func (s *Server) SetSecrets(secrets []bbb.Secret) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	live := s.live.Load()
 	s.configure(live.Config, live.recordings, secrets)
 }
@@ -110,6 +124,8 @@ func (s *Server) Secrets() []bbb.Secret { return s.live.Load().frontends.Secrets
 // the front-ends. The listener's address, trusted_proxies, the admin socket, and
 // recordings.formats stay as they are.
 func (s *Server) Reconfigure(c Config, r recordings.Config, secrets []bbb.Secret) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	s.configure(c, r, secrets)
 }
 

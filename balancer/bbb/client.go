@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // maxQuery is the length in bytes up to which parameters go into the query;
@@ -119,7 +120,7 @@ func (c *Client) exchange(parent context.Context, server, target string, body *B
 	}
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	w := newWatch(c.config, cancel)
+	w := newWatch(c.config, c.config.ResponseTimeout+sendingTime(body), cancel)
 	defer w.stop()
 	req, err := c.request(httptrace.WithClientTrace(ctx, w.trace()), target, body)
 	if err != nil {
@@ -165,6 +166,19 @@ func (c *Client) request(ctx context.Context, target string, body *Body) (*http.
 	}
 	req.GetBody, req.ContentLength = body.Open, body.Length
 	return req, nil
+}
+
+// slowestSending is the rate in bytes per second below which a body counts as
+// not getting through.
+const slowestSending = 512 << 10
+
+// sendingTime is how long a body may take on its way to a slow but honest
+// server.
+func sendingTime(body *Body) time.Duration {
+	if body == nil || body.Length <= 0 {
+		return 0
+	}
+	return time.Duration(body.Length) * time.Second / slowestSending
 }
 
 // checkStatus refuses every status but 200. Of a redirect's target only scheme

@@ -61,6 +61,43 @@ func TestCallGet(t *testing.T) {
 	}
 }
 
+// Slides on their way to a server with a slow line have more time than an answer.
+func TestLargeBodyHasTime(t *testing.T) {
+	t.Parallel()
+	const size = 24 << 20 // more than the buffers of a connection hold
+	const limit = 200 * time.Millisecond
+	var got atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(3 * limit) // the line is slow
+		n, _ := io.Copy(io.Discard, r.Body)
+		got.Store(n)
+		_, _ = io.WriteString(w, okReply)
+	}))
+	defer server.Close()
+	body := &Body{ContentType: "text/xml", Length: size, Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(io.LimitReader(zeros{}, size)), nil
+	}}
+	c := testClient(t, ClientConfig{ResponseTimeout: limit})
+	if _, err := c.Call(t.Context(), endpointOf(server.URL), "create", Params{}, body); err != nil || got.Load() != size {
+		t.Errorf("%d bytes arrived, %v", got.Load(), err)
+	}
+	if d := sendingTime(body); d != 48*time.Second {
+		t.Errorf("%d bytes have %s", size, d)
+	}
+	for _, none := range []*Body{nil, {Length: 0}, {Length: -1}} {
+		if d := sendingTime(none); d != 0 {
+			t.Errorf("no body has %s", d)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
 // T52: an XML body goes out byte for byte with its Content-Type.
 func TestCallPost(t *testing.T) {
 	t.Parallel()

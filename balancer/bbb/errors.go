@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
-	"io"
 )
 
 // Error is an answer to a front-end that its call failed. Key and Message go
@@ -104,9 +103,3 @@ func (e *Error) XML() []byte {
 
 // escape writes text for XML; a bytes.Buffer takes every write.
 func escape(b *bytes.Buffer, text string) { _ = xml.EscapeText(b, []byte(text)) }
-
-// WriteError writes e.XML to w.
-func WriteError(w io.Writer, e *Error) error {
-	_, err := w.Write(e.XML())
-	return err
-}

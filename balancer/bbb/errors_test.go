@@ -1,7 +1,6 @@
 package bbb
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -12,13 +11,10 @@ import (
 
 func TestErrorXML(t *testing.T) {
 	t.Parallel()
-	var b bytes.Buffer
-	if err := WriteError(&b, ErrChecksum.With(io.EOF)); err != nil {
-		t.Fatal(err)
-	}
+	got := string(ErrChecksum.With(io.EOF).XML())
 	const want = "<response><returncode>FAILED</returncode><messageKey>checksumError</messageKey><message>You did not pass the checksum security check</message></response>"
-	if b.String() != want {
-		t.Errorf("got %s", &b)
+	if got != want {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -30,7 +30,7 @@ func fakeBBB(accepts ...Algorithm) http.Handler {
 	mux.HandleFunc(apiPath, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, indexReply) })
 	mux.HandleFunc(apiPath+"/getMeetings", func(w http.ResponseWriter, r *http.Request) {
 		if _, err := v.VerifyQuery("getMeetings", r.URL.RawQuery); err != nil {
-			_ = WriteError(w, ErrChecksum)
+			_, _ = w.Write(ErrChecksum.XML())
 			return
 		}
 		_, _ = io.WriteString(w, meetingsReply)

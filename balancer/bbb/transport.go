@@ -12,7 +12,8 @@ type ClientConfig struct {
 	// Default 5 seconds.
 	ConnectTimeout time.Duration
 	// ResponseTimeout bounds the time from the request to the last byte of the
-	// answer; sending a request's body has as long again. Default 10 seconds.
+	// answer; sending the request has as long again, and a second more for each
+	// 512 KiB of its body. Default 10 seconds.
 	ResponseTimeout time.Duration
 	// MaxBody bounds an answer in bytes. Default 20 MiB.
 	MaxBody int64
@@ -45,12 +46,14 @@ func (c ClientConfig) withDefaults() ClientConfig {
 // HTTP/2 connection would stall every call to its server.
 func NewTransport(c ClientConfig) *http.Transport {
 	c = c.withDefaults()
+	// The clock of a call runs out first, for it knows what to say.
+	connect := c.ConnectTimeout + time.Second
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  nil,
-		DialContext:            (&net.Dialer{Timeout: c.ConnectTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    c.ConnectTimeout,
+		DialContext:            (&net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    connect,
 		Protocols:              &protocols,
 		MaxIdleConnsPerHost:    64,
 		MaxConnsPerHost:        512,

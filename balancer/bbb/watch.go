@@ -18,8 +18,9 @@ import (
 // to count as sent: a GET that the first connection swallowed may have been
 // seen, even if the second attempt is refused.
 type watch struct {
-	config ClientConfig
-	cancel context.CancelCauseFunc
+	config  ClientConfig
+	sending time.Duration // how long writing the request may take
+	cancel  context.CancelCauseFunc
 
 	mu       sync.Mutex
 	timer    *time.Timer
@@ -32,8 +33,8 @@ type watch struct {
 	answered bool   // a byte came back
 }
 
-func newWatch(c ClientConfig, cancel context.CancelCauseFunc) *watch {
-	w := &watch{config: c, cancel: cancel}
+func newWatch(c ClientConfig, sending time.Duration, cancel context.CancelCauseFunc) *watch {
+	w := &watch{config: c, sending: sending, cancel: cancel}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.slow = fmt.Sprintf("was not connected within %v", c.ConnectTimeout)
@@ -45,7 +46,7 @@ func (w *watch) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn:              func(string) { w.step(&w.traced, 0) },
 		TLSHandshakeStart:    func() { w.step(&w.tls, 0) },
-		GotConn:              func(httptrace.GotConnInfo) { w.step(&w.got, w.config.ResponseTimeout) },
+		GotConn:              func(httptrace.GotConnInfo) { w.step(&w.got, w.sending) },
 		WroteRequest:         func(httptrace.WroteRequestInfo) { w.step(&w.wrote, w.config.ResponseTimeout) },
 		GotFirstResponseByte: func() { w.step(&w.answered, 0) },
 	}
@@ -75,8 +76,8 @@ func (w *watch) fire() {
 	if !w.traced {
 		// A transport that reports nothing: it may be connected long since.
 		w.traced, w.got = true, true
-		w.slow = fmt.Sprintf("did not answer within %v", w.config.ConnectTimeout+w.config.ResponseTimeout)
-		w.timer.Reset(w.config.ResponseTimeout)
+		w.slow = fmt.Sprintf("did not answer within %v", w.config.ConnectTimeout+w.sending)
+		w.timer.Reset(w.sending)
 		return
 	}
 	w.cancel(errSlow{w.slow})

@@ -1,0 +1,194 @@
+package cmd
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"scalelite/recordings"
+	"scalelite/store"
+	"scalelite/web/admin"
+)
+
+func newRecordingsSpoolCommand(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "spool",
+		Short: "Show the tarballs that are not imported yet, and why",
+		Long: `Lists the tarballs in recordings.spool_dir and recordings.failed_dir, the oldest
+first. STATE is one of
+
+  settling    it is still being written, or has been until a moment ago
+  waiting     for its turn, for the next try (NEXT), or for free space
+  importing   it is being unpacked and taken in
+  failed      it was given up after recordings.tries and lies in failed_dir
+
+REASON tells why the last try failed. 'recordings retry' tries a failed one again.`,
+		Example: `  scalelite recordings spool
+  scalelite recordings spool --json | jq -r '.[] | select(.state == "failed") | .name'`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.with(c.Context(), reads, func(svc admin.Service) error {
+				files, err := svc.SpoolFiles(c.Context())
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(a.stdout, list(files))
+				}
+				return a.printSpool(files)
+			})
+		},
+	}
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *app) printSpool(files []recordings.SpoolFile) error {
+	if len(files) == 0 {
+		_, err := fmt.Fprintln(a.stdout, "The spool is empty: no tarball waits, none has failed.")
+		return err
+	}
+	t := newTable(a.stdout, "NAME", "SIZE", "STATE", "SINCE", "TRIES", "NEXT", "REASON")
+	for _, f := range files {
+		t.row(f.Name, byteSize(f.Size), string(f.State), stamp(f.Since), strconv.Itoa(f.Tries), stamp(f.Next), spoolReason(f))
+	}
+	return t.flush()
+}
+
+// spoolReason is why a tarball is not in, on one line.
+func spoolReason(f recordings.SpoolFile) string {
+	if f.State == store.ImportImporting {
+		return byteSize(f.Done) + " unpacked"
+	}
+	return strings.Join(strings.Fields(f.Reason), " ")
+}
+
+func newRecordingsRetryCommand(a *app) *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use:   "retry NAME...",
+		Short: "Try failed tarballs again",
+		Long: `Puts tarballs of recordings.failed_dir back into the spool, where they are tried
+again, recordings.tries times. NAME is that of 'recordings spool'.`,
+		Example: `  scalelite recordings retry 183f0bf3a0982a127bdb8161e0c44eb696b3e75c-1700000000000.tar
+  scalelite recordings retry --all`,
+		Args: func(c *cobra.Command, args []string) error {
+			switch {
+			case all && len(args) > 0:
+				return usage("give names or --all, not both")
+			case !all && len(args) == 0:
+				return usage("say which tarballs: give their names, or --all")
+			}
+			return noEmptyArgs(c, args)
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.with(c.Context(), changes, func(svc admin.Service) error {
+				moved, err := svc.RetrySpool(c.Context(), args)
+				if err != nil { // the others are tried all the same
+					return errors.Join(a.printRetried(moved, moved), err)
+				}
+				if all && len(moved) == 0 {
+					_, err := fmt.Fprintln(a.stdout, "No tarball has failed.")
+					return err
+				}
+				return a.printRetried(args, moved)
+			})
+		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "all that have failed")
+	return c
+}
+
+// printRetried tells of the tarballs that were asked for; of none: of all.
+func (a *app) printRetried(asked, moved []string) error {
+	if len(asked) == 0 {
+		asked = moved
+	}
+	for _, name := range asked {
+		text := "is in the spool already"
+		if slices.Contains(moved, name) {
+			text = "is tried again"
+		}
+		if _, err := fmt.Fprintf(a.stdout, "%s: %s\n", printable(name), text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newRecordingsRescanCommand(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "rescan",
+		Short: "Make records for files that have none",
+		Long: `Reads the metadata.xml of everything in recordings.published_dir and
+recordings.unpublished_dir that the database does not know, and lists what it
+added: after a move from another machine, or when the database was lost. A
+recording is published or not by the directory it lies in. What was deleted stays
+deleted.`,
+		Example: `  scalelite recordings rescan
+  scalelite recordings rescan --json | jq length`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.with(c.Context(), changes, func(svc admin.Service) error {
+				added, err := svc.RescanRecordings(c.Context())
+				if err != nil && len(added) == 0 {
+					return err
+				}
+				if asJSON {
+					err = errors.Join(printJSON(a.stdout, list(added)), err)
+				} else {
+					err = errors.Join(a.printRescanned(added), err)
+				}
+				return errors.Join(err, rescanFailures(added))
+			})
+		},
+	}
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *app) printRescanned(added []recordings.ImportedRecording) error {
+	if len(added) == 0 {
+		_, err := fmt.Fprintln(a.stdout, "Nothing to add: all files have their record.")
+		return err
+	}
+	t := newTable(a.stdout, "RECORD ID", "FORMAT", "FILES", "SIZE", "ERROR")
+	for _, r := range added {
+		for _, f := range r.Formats {
+			t.row(r.ID, f.Type, strconv.Itoa(f.Files), byteSize(f.Bytes), cmp.Or(f.Error, r.Error))
+		}
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	in := 0
+	for _, r := range added {
+		if len(idsOf(recordings.Imported{Recordings: []recordings.ImportedRecording{r}})) > 0 {
+			in++
+		}
+	}
+	_, err := fmt.Fprintf(a.stdout, "\n%s added.\n", countWas(in, "recording"))
+	return err
+}
+
+// rescanFailures is the error of files that got no record.
+func rescanFailures(added []recordings.ImportedRecording) error {
+	failed := 0
+	for _, r := range added {
+		if r.Error != "" {
+			failed++
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s not added, or only in part", countWas(failed, "recording"))
+}

@@ -1,0 +1,177 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"scalelite/store"
+)
+
+// failure is what the text beside a tarball in failed_dir says. The store
+// forgets it some day, and may be lost; the text stays with the tarball.
+type failure struct {
+	file     string // its name in the spool
+	importID string
+	first    time.Time // when it was first seen
+	since    time.Time // when it was given up
+	tries    int
+	reason   string
+}
+
+// maxFailureText is how much of a text is read, in bytes.
+const maxFailureText = 64 << 10
+
+func noteOf(i store.Import) failure {
+	return failure{file: i.File, importID: i.ID, first: i.Since, since: i.Ended, tries: i.Tries, reason: i.Error}
+}
+
+// text is the failure of the tarball that failed_dir has by this name.
+func (f failure) text(name string) string {
+	return fmt.Sprintf("file: %s\nimport: %s\nfirst seen: %s\nsince: %s\ntries: %d\nreason: %s\n\nTry again with: scalelite recordings retry %s\n",
+		strings.Map(printable, f.file), f.importID, f.first.Format(time.RFC3339), f.since.Format(time.RFC3339), f.tries, f.reason, strings.Map(printable, name))
+}
+
+// failureOf reads the text beside a failed tarball. What it does not say is
+// zero: anyone can put tarballs there.
+func (s *Spool) failureOf(name string) failure {
+	var f failure
+	file, err := os.Open(s.failedPath(name + ".txt"))
+	if err != nil {
+		return f
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxFailureText))
+	if err != nil {
+		return f
+	}
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		switch key {
+		case "import":
+			f.importID = value
+		case "since":
+			f.since, _ = time.Parse(time.RFC3339, value)
+		case "tries":
+			f.tries, _ = strconv.Atoi(value)
+		case "reason":
+			f.reason = value
+		case "":
+			return f // what follows is for people
+		}
+	}
+	return f
+}
+
+func (s *Spool) failedFiles() ([]SpoolFile, error) {
+	found, err := os.ReadDir(s.o.Config.FailedDir)
+	if ignoreMissing(err) != nil {
+		return nil, fmt.Errorf("read recordings.failed_dir: %w", err)
+	}
+	var all []SpoolFile
+	for _, f := range found {
+		info, err := f.Info()
+		if err != nil || !isTarball(f.Name()) || !info.Mode().IsRegular() {
+			continue
+		}
+		why := s.failureOf(f.Name())
+		if why.since.IsZero() {
+			why.since = info.ModTime()
+		}
+		all = append(all, SpoolFile{
+			Name: f.Name(), Size: info.Size(), State: store.ImportFailed,
+			Since: why.since, Tries: why.tries, Reason: why.reason, Import: why.importID,
+		})
+	}
+	return all, nil
+}
+
+// Retry moves tarballs from failed_dir back into the spool, where they are tried
+// as if they were new; no names: all of them. One that is not there is
+// ErrNotFound, and then none is moved. It returns the names of those that are
+// back; one whose name another tarball in the spool has stays where it is, and
+// the error, ErrInvalid, names it.
+func (s *Spool) Retry(ctx context.Context, names []string) ([]string, error) {
+	failed, err := s.failedFiles()
+	if err != nil {
+		return nil, err
+	}
+	stuck := s.stuck()
+	if len(names) == 0 {
+		for _, f := range failed {
+			names = append(names, f.Name)
+		}
+		names = append(names, stuck...)
+	}
+	for _, name := range names {
+		if !slices.Contains(stuck, name) && !slices.ContainsFunc(failed, func(f SpoolFile) bool { return f.Name == name }) {
+			return nil, fmt.Errorf("%w: %q is not in %s", ErrNotFound, name, s.o.Config.FailedDir)
+		}
+	}
+	var back []string
+	var errs []error
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		if s.unstick(name) {
+			back = append(back, name)
+			continue
+		}
+		if err := s.retry(ctx, name); err != nil {
+			errs = append(errs, fmt.Errorf("move %s back into the spool: %w", name, err))
+			continue
+		}
+		back = append(back, name)
+	}
+	s.Look()
+	return back, errors.Join(errs...)
+}
+
+// stuck lists the tarballs that are given up and could not be moved to
+// failed_dir yet.
+func (s *Spool) stuck() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for name, e := range s.entries {
+		if e.todo == setAside && !e.busy {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// unstick has one of them seen as new.
+func (s *Spool) unstick(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[name]
+	if e == nil || e.todo != setAside || e.busy {
+		return false
+	}
+	s.forget(e)
+	return true
+}
+
+func (s *Spool) retry(ctx context.Context, name string) error {
+	if _, err := os.Lstat(s.path(name)); err == nil {
+		return fmt.Errorf("%w: another tarball has its name there", ErrInvalid)
+	}
+	id, err := s.Announce(ctx, name, "")
+	if err != nil {
+		return err
+	}
+	if err := moveFile(ctx, s.failedPath(name), s.path(name)); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			err = fmt.Errorf("%w: another tarball has its name there", ErrInvalid)
+		}
+		return errors.Join(err, s.Withdraw(context.WithoutCancel(ctx), id))
+	}
+	_ = os.Remove(s.failedPath(name + ".txt"))
+	return nil
+}

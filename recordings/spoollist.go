@@ -1,0 +1,145 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"scalelite/store"
+)
+
+// Dir is where an upload puts its temporary file, and what it is renamed in.
+func (s *Spool) Dir() string { return s.o.Config.SpoolDir }
+
+// Announce tells the spool of a tarball that is complete and about to get its
+// name by a rename, and returns the ID of its import. server is who sent it. If
+// nothing comes of it, Withdraw says so.
+func (s *Spool) Announce(ctx context.Context, name, server string) (string, error) {
+	if !isTarball(name) || filepath.Base(name) != name {
+		return "", fmt.Errorf("%w: %q is no name of a tarball", ErrInvalid, name)
+	}
+	now, busy := s.o.Now(), s.busyWith(name)
+	i := store.Import{ID: newImportID(), File: name, Server: server, State: store.ImportWaiting, Since: now}
+	err := s.o.Store.Update(ctx, func(tx *store.Tx) error {
+		before, err := tx.ImportOf(name)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		// One that is worked on says itself how it ends.
+		if err == nil && before.Ended.IsZero() && before.ID != busy {
+			if err := tx.PutImport(replaced(before, now)); err != nil {
+				return err
+			}
+		}
+		return tx.PutImport(i)
+	})
+	if err != nil {
+		return "", fmt.Errorf("announce %s: %w", name, err)
+	}
+	return i.ID, nil
+}
+
+// busyWith returns the ID of the import that works on a tarball, if one does.
+func (s *Spool) busyWith(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[name]; e != nil && e.busy {
+		return e.ID
+	}
+	return ""
+}
+
+// Withdraw takes back an announcement.
+func (s *Spool) Withdraw(ctx context.Context, id string) error {
+	return s.o.Store.Update(ctx, func(tx *store.Tx) error { return tx.DeleteImport(id) })
+}
+
+// shown is an entry's import as people see it.
+func (s *Spool) shown(e *entry) store.Import {
+	i := e.Import
+	if i.State == store.ImportSettling && i.Next.IsZero() && !e.at.After(s.o.Now()) {
+		i.State = store.ImportWaiting
+	}
+	return i
+}
+
+// Files lists the tarballs of the spool and of failed_dir, the oldest first.
+func (s *Spool) Files(context.Context) ([]SpoolFile, error) {
+	all, err := s.failedFiles()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	busy := map[string]bool{}
+	for _, e := range s.entries {
+		busy[e.ID] = e.busy
+	}
+	// One that is just being moved there is shown once.
+	all = slices.DeleteFunc(all, func(f SpoolFile) bool { return busy[f.Import] })
+	for _, e := range s.entries {
+		i := s.shown(e)
+		all = append(all, SpoolFile{
+			Name: e.File, Size: e.print.size, State: i.State, Since: i.Since, Done: e.done,
+			Tries: i.Tries, Next: i.Next, Reason: i.Error, Import: i.ID,
+		})
+	}
+	s.mu.Unlock()
+	slices.SortFunc(all, func(a, b SpoolFile) int {
+		if c := a.Since.Compare(b.Since); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return all, nil
+}
+
+// Import returns how an import went, or goes, or store.ErrNotFound.
+func (s *Spool) Import(ctx context.Context, id string) (store.Import, error) {
+	var i store.Import
+	err := s.o.Store.View(ctx, func(tx *store.Tx) (err error) {
+		i, err = tx.Import(id)
+		return err
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) || err == nil && !i.Ended.IsZero() {
+		return i, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.entries {
+		if e.ID == id {
+			return s.shown(e), nil
+		}
+	}
+	return i, err
+}
+
+// Sweep forgets imports that ended, or whose tarball was last seen, long ago.
+func (s *Spool) Sweep(ctx context.Context) error {
+	here := map[string]bool{}
+	s.mu.Lock()
+	for _, e := range s.entries {
+		here[e.ID] = true
+	}
+	s.mu.Unlock()
+	return s.o.Store.Update(ctx, func(tx *store.Tx) error {
+		for i, err := range tx.Imports() {
+			if err != nil {
+				return err
+			}
+			last := i.Ended
+			if last.IsZero() {
+				last = i.Since
+			}
+			if here[i.ID] || tx.Now.Sub(last) <= importsKept {
+				continue
+			}
+			if err := tx.DeleteImport(i.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

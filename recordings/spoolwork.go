@@ -1,0 +1,227 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"scalelite/store"
+)
+
+// carry does with one tarball what is to be done, and decides what becomes of
+// it. e is a copy that belongs to it.
+func (s *Spool) carry(ctx context.Context, e *entry) {
+	if e.todo == takeIn {
+		s.takeIn(ctx, e)
+	}
+	gone := false
+	switch {
+	case e.State == store.ImportImporting: // interrupted
+		e.State = store.ImportWaiting
+	case e.todo == discard:
+		gone = s.discard(e)
+	case e.todo == setAside:
+		gone = s.setAside(ctx, e)
+	}
+	s.mu.Lock()
+	s.workers--
+	kept := s.entries[e.File]
+	e.busy = false
+	if gone {
+		s.forget(kept)
+	} else {
+		*kept = *e
+		s.plan(kept)
+	}
+	s.mu.Unlock()
+	signal(s.free)
+}
+
+// takeIn imports a tarball. Afterwards its todo is discard or setAside, or it is
+// to be tried again.
+func (s *Spool) takeIn(ctx context.Context, e *entry) {
+	imported, err := s.call(ctx, e.File)
+	brought := recordingsOf(imported)
+	e.Recordings = slices.Compact(slices.Sorted(slices.Values(slices.Concat(e.Recordings, brought))))
+	switch {
+	case err == nil:
+		s.imported(e)
+	case ctx.Err() != nil: // rolled back; the next start begins anew
+	default:
+		s.postpone(e, err)
+	}
+	if len(brought) > 0 && s.o.Imported != nil {
+		s.o.Imported()
+	}
+}
+
+// call calls the Importer. Should that panic on something that nobody thought
+// of, it is this tarball that failed.
+func (s *Spool) call(ctx context.Context, file string) (imported Imported, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.o.Log.Error("import panicked", "file", file, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("internal error: %v", p)
+		}
+	}()
+	return s.o.Importer.Import(ctx, s.path(file), func(done, _ int64) { s.progress(file, done) })
+}
+
+func (s *Spool) progress(file string, done int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[file]; e != nil {
+		e.done = done
+	}
+}
+
+// recordingsOf returns the IDs of the recordings of which something is in.
+func recordingsOf(imported Imported) []string {
+	var ids []string
+	for _, r := range imported.Recordings {
+		isIn := func(f ImportedFormat) bool { return f.Error == "" }
+		if r.Error == "" || slices.ContainsFunc(r.Formats, isIn) {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
+}
+
+func (s *Spool) imported(e *entry) {
+	i := e.Import
+	i.State, i.Ended, i.Error, i.Next = store.ImportImported, s.o.Now(), "", time.Time{}
+	if err := s.put(i); err != nil {
+		// Without the outcome on record the tarball stays, and is imported again.
+		s.o.Log.Error("spool could not note an import", "file", e.File, "cause", err)
+		e.State, e.Error, e.Next = store.ImportWaiting, oneLine(err), s.o.Now().Add(spaceRetry)
+		return
+	}
+	e.Import, e.todo = i, discard
+	s.o.Log.Info("tarball imported", "file", e.File, "recordings", strings.Join(e.Recordings, " "))
+}
+
+// postpone decides after a failed try: wait for the rest of the file or for
+// space, try again, or give up.
+func (s *Spool) postpone(e *entry, cause error) {
+	now := s.o.Now()
+	if print, err := fingerprintOf(s.path(e.File)); errors.Is(err, fs.ErrNotExist) || err == nil && print != e.print {
+		// It was written to or replaced meanwhile: no fault of what is there now.
+		e.State, e.Error, e.Next = store.ImportSettling, oneLine(cause), time.Time{}
+		if e.stored {
+			s.note(e)
+		}
+		return
+	}
+	news := e.Error == ""
+	var partial *PartialError
+	e.State, e.Error = store.ImportWaiting, oneLine(cause)
+	switch rested := now.Sub(e.seen); {
+	case errors.As(cause, &partial): // what could be read is in; the rest will not change
+		e.Tries++
+		s.giveUp(e)
+		return
+	case errors.Is(cause, ErrNoSpace):
+		e.Next = now.Add(spaceRetry)
+	case errors.Is(cause, ErrIncomplete) && rested < patience:
+		e.State, e.Next = store.ImportSettling, now.Add(retryPause(1+int(rested/time.Minute)))
+	case e.Tries+1 >= s.o.Config.Tries:
+		e.Tries++
+		s.giveUp(e)
+		return
+	default:
+		e.Tries++
+		e.Next, news = now.Add(retryPause(e.Tries)), true
+	}
+	if !news {
+		return // it goes on waiting for the same
+	}
+	s.o.Log.Warn("tarball not imported; it is tried again", "file", e.File, "cause", e.Error, "tries", e.Tries, "next", e.Next)
+	if errors.Is(cause, ErrNoSpace) {
+		return
+	}
+	s.note(e)
+}
+
+// note stores how far a tarball is.
+func (s *Spool) note(e *entry) {
+	if err := s.put(e.Import); err != nil {
+		s.o.Log.Error("spool could not note a try", "file", e.File, "cause", err)
+		return
+	}
+	e.stored = true
+}
+
+// giveUp notes that a tarball is not tried again. That is on record before it is
+// moved: should the process end between, it is tried anew, but never forgotten.
+func (s *Spool) giveUp(e *entry) {
+	e.State, e.Ended, e.Next, e.todo = store.ImportFailed, s.o.Now(), time.Time{}, setAside
+	s.o.Log.Error("tarball given up; see 'scalelite recordings spool'", "file", e.File, "cause", e.Error, "tries", e.Tries, "failed_dir", s.o.Config.FailedDir)
+	if err := s.put(e.Import); err != nil {
+		s.o.Log.Error("spool could not note that a tarball is given up", "file", e.File, "cause", err)
+	}
+}
+
+// discard removes an imported tarball, and tells whether nothing is left to do.
+func (s *Spool) discard(e *entry) bool {
+	return s.settled(e, s.take(e, removeFile))
+}
+
+// setAside moves a tarball to failed_dir, with the reason beside it, and tells
+// whether nothing is left to do.
+func (s *Spool) setAside(ctx context.Context, e *entry) bool {
+	return s.settled(e, s.take(e, func(path string) error { return s.quarantine(ctx, path, noteOf(e.Import)) }))
+}
+
+// settled tells whether a tarball has left the spool. If it could not be moved,
+// that is tried again, less and less often.
+func (s *Spool) settled(e *entry, err error) bool {
+	switch {
+	case errors.Is(err, errReplaced):
+		s.Look()
+		return true
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return true
+	}
+	e.fails++
+	e.Next = s.o.Now().Add(retryPause(e.fails))
+	if e.todo == discard {
+		e.Error = "it is imported, but cannot be removed: " + oneLine(err)
+	}
+	if e.fails == 1 {
+		s.o.Log.Error("tarball could not be taken out of the spool; it is tried again", "file", e.File, "state", e.State, "cause", err)
+	}
+	return false
+}
+
+// put stores an import. If a newer one of the same file was announced meanwhile,
+// that one remains the latest, and this one has ended.
+func (s *Spool) put(i store.Import) error {
+	err := s.o.Store.Update(context.Background(), func(tx *store.Tx) error {
+		latest, err := tx.ImportOf(i.File)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err != nil || latest.ID <= i.ID {
+			return tx.PutImport(i)
+		}
+		if i.Ended.IsZero() {
+			i = replaced(i, s.o.Now())
+		}
+		return errors.Join(tx.PutImport(i), tx.PutImport(latest))
+	})
+	if err != nil {
+		return fmt.Errorf("store import %s: %w", i.ID, err)
+	}
+	return nil
+}
+
+// replaced is an import whose tarball gave its name to a newer one.
+func replaced(i store.Import, now time.Time) store.Import {
+	i.State, i.Ended, i.Next, i.Error = store.ImportFailed, now, time.Time{}, "a newer tarball took its name"
+	return i
+}
