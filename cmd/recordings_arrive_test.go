@@ -367,4 +367,3 @@ func TestSpoolThatIsNoDirectory(t *testing.T) {
 	}
 	p.inOrder()
 }
-
