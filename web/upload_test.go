@@ -125,7 +125,9 @@ func (s *system) spooled() []string {
 	}
 	names := []string{}
 	for _, e := range entries {
-		names = append(names, e.Name())
+		if e.Name() != ".taken" { // the spool's own, see recordings
+			names = append(names, e.Name())
+		}
 	}
 	return names
 }
@@ -153,7 +155,8 @@ func (s *system) work() {
 	s.t.Cleanup(func() { cancel(); <-done })
 }
 
-// wantImported waits for the end of an import.
+// wantImported waits for the end of an import, its own or that of a newer upload
+// of the same recording.
 func (s *system) wantImported(token, id string) {
 	s.t.Helper()
 	var fields map[string]any
@@ -162,7 +165,7 @@ func (s *system) wantImported(token, id string) {
 		if a, fields = s.ask(token, "/imports/"+id); a.status != http.StatusOK {
 			break
 		}
-		if fields["state"] == "imported" {
+		if fields["state"] == "imported" || fields["state"] == "replaced" {
 			return
 		}
 	}
