@@ -83,8 +83,11 @@ func newProcessWith(t testing.TB, extra sections) *process {
 // configure writes the configuration file.
 func (p *process) configure(address string, extra sections) {
 	p.t.Helper()
-	text := fmt.Sprintf("[web]\nlisten = %q\nadmin_socket = %q\nsecrets = [%q]\n%s\n[store]\npath = %q\n[recordings]\n",
-		address, filepath.Join(p.dir, "admin.sock"), processSecret.Reveal(), extra.web, p.database())
+	if !strings.Contains(extra.web, "secrets") {
+		extra.web += fmt.Sprintf("\nsecrets = [%q]", processSecret.Reveal())
+	}
+	text := fmt.Sprintf("[web]\nlisten = %q\nadmin_socket = %q\n%s\n[store]\npath = %q\n[recordings]\n",
+		address, p.path("admin.sock"), extra.web, p.database())
 	for _, dir := range []string{"spool", "work", "published", "unpublished", "failed"} {
 		if !strings.Contains(extra.recordings, dir+"_dir") {
 			text += fmt.Sprintf("%s_dir = %q\n", dir, p.path(dir))
