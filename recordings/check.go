@@ -227,7 +227,10 @@ func (l *Library) repair(ctx context.Context, id string) error {
 	if err := l.repairRecord(ctx, id); err != nil {
 		return err
 	}
-	_, err := l.adopt(ctx, id)
+	r, err := l.adopt(ctx, id)
+	if err == nil && r.Error != "" {
+		l.log.Warn("files without a record could not get one", "recording", id, "cause", r.Error)
+	}
 	return err
 }
 
