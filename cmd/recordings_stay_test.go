@@ -67,6 +67,7 @@ func TestBrokenTarballs(t *testing.T) {
 		return slices.Equal(p.names("failed"), []string{broken, broken + ".txt"}) && p.metric(failedFiles) == failedFiles+" 1"
 	})
 	eventually(t, "the repaired one", func() bool { all, _ := p.recordings(); return len(all[half.id].Formats) == 2 })
+	eventually(t, "an empty spool", func() bool { return len(p.spooled()) == 0 })
 	p.inOrder()
 }
 
