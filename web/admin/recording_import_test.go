@@ -155,7 +155,7 @@ func TestSpoolShowsWhatFailed(t *testing.T) {
 		if i := w.send(s, "good.tar", tarball(t, nil, recA)); i.State != store.ImportImported {
 			t.Fatalf("good: %+v", i)
 		}
-		w.untilEmpty() // the good one is removed when its import has ended
+		w.spoolHas(s, 0, store.ImportImporting) // the good one goes after its import has ended
 		files, err := s.SpoolFiles(ctx)
 		if err != nil || len(files) != 1 || files[0].Name != "broken.tar" || files[0].State != store.ImportFailed || files[0].Reason == "" || files[0].Tries != 1 {
 			t.Fatalf("spool: %+v, %v", files, err)
