@@ -231,8 +231,7 @@ func (o *Outbox) deliver(ctx context.Context, c store.Callback) {
 	}
 	done := status/100 == 2 || status == http.StatusNotFound || status == http.StatusGone
 	c.Next = nextTry(c, now)
-	ctx = context.WithoutCancel(ctx)
-	err = o.options.Store.Update(ctx, func(tx *store.Tx) error {
+	err = o.options.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 		if _, err := tx.Callback(c.ID); err != nil { // dropped meanwhile
 			if errors.Is(err, store.ErrNotFound) {
 				return nil
@@ -245,6 +244,21 @@ func (o *Outbox) deliver(ctx context.Context, c store.Callback) {
 		return tx.PutCallback(c)
 	})
 	o.report(c, done, err)
+	if err != nil {
+		// It is still due: without a pause, a database that takes nothing would
+		// have the front-end called without end.
+		rest(ctx, callbackPauses[0])
+	}
+}
+
+// rest waits, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // nextTry returns when to try again, zero to give up.

@@ -13,16 +13,6 @@ import (
 	"scalelite/web/admin"
 )
 
-// mustRun runs a command of the real program that must succeed.
-func (p *process) mustRun(args ...string) string {
-	p.t.Helper()
-	out, errOut, err := p.run(args...)
-	if err != nil {
-		p.t.Fatalf("%q: %v\n%s%s", args, err, out, errOut)
-	}
-	return out
-}
-
 // metric returns the line of a metric.
 func (p *process) metric(name string) string {
 	p.t.Helper()
@@ -58,7 +48,7 @@ func (p *process) sampleTar() string {
 	return path
 }
 
-func (p *process) recordings(args ...string) []admin.RecordingInfo {
+func (p *process) listRecordings(args ...string) []admin.RecordingInfo {
 	p.t.Helper()
 	var all []admin.RecordingInfo
 	text := p.mustRun(append([]string{"recordings", "--json"}, args...)...)
@@ -72,14 +62,14 @@ func (p *process) recordings(args ...string) []admin.RecordingInfo {
 // T21, T29).
 func TestRecordingsOfARunningService(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "")
+	p := newProcessWith(t, sections{recordings: "tries = 1"})
 	p.start()
 	tarball := p.sampleTar()
 	if out := p.mustRun("recordings", "import", tarball); out != tarball+": imported "+sampleID+"\n" {
 		t.Errorf("import: %q", out)
 	}
 	p.mustRun("recordings", "import", tarball) // a second time does no harm
-	if all := p.recordings(); len(all) != 1 || all[0].ID != sampleID || len(all[0].Formats) != 2 || all[0].State != "published" {
+	if all := p.listRecordings(); len(all) != 1 || all[0].ID != sampleID || len(all[0].Formats) != 2 || all[0].State != "published" {
 		t.Fatalf("%+v", all)
 	}
 
@@ -107,7 +97,7 @@ func TestRecordingsOfARunningService(t *testing.T) {
 	p.mustRun("recordings", "set", sampleID, "name=Renamed", "bbb-origin=")
 	p.mustRun("recordings", "protect", "--all")
 	p.mustRun("recordings", "import", tarball)
-	got := p.recordings()[0]
+	got := p.listRecordings()[0]
 	if got.State != "unpublished" || !got.Protected || got.Metadata["name"] != "Renamed" || got.Metadata["bbb-origin"] != "" {
 		t.Errorf("after another import: %+v", got)
 	}
@@ -135,7 +125,7 @@ func TestRecordingsOfARunningService(t *testing.T) {
 // takes over.
 func TestRecordingsWithoutAService(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "")
+	p := newProcessWith(t, sections{recordings: "tries = 1"})
 	tarball := p.sampleTar()
 	if out := p.mustRun("recordings", "import", tarball); out != tarball+": imported "+sampleID+"\n" {
 		t.Errorf("import: %q", out)
@@ -168,7 +158,7 @@ func TestRecordingsWithoutAService(t *testing.T) {
 			t.Fatalf("it is not imported: %s", text)
 		}
 	}
-	if all := p.recordings("--state", "unpublished"); len(all) != 1 || all[0].ID != sampleID {
+	if all := p.listRecordings("--state", "unpublished"); len(all) != 1 || all[0].ID != sampleID {
 		t.Errorf("%+v", all)
 	}
 }
@@ -176,7 +166,7 @@ func TestRecordingsWithoutAService(t *testing.T) {
 // T29: a lost database is made anew from the files.
 func TestRescanAfterALostDatabase(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "")
+	p := newProcessWith(t, sections{recordings: "tries = 1"})
 	p.mustRun("recordings", "import", p.sampleTar())
 	before := p.mustRun("recordings", "show", sampleID)
 	if err := os.Remove(p.database()); err != nil {

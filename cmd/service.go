@@ -102,7 +102,7 @@ func (s *service) startRecordings(ctx context.Context) error {
 	if s.core.library == nil {
 		return nil
 	}
-	jobs, err := newJobs(s.loaded.Config.Recordings.RetentionSchedule, s.log.With("component", "jobs"), s.core)
+	jobs, err := newJobs(s.loaded.Config.Recordings.RetentionSchedule, s.log.With("component", "jobs"), s.core, s.web)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"iter"
 	"time"
@@ -125,24 +124,3 @@ func (tx *Tx) DeletePlayToken(token string) error { return tx.kv.Delete(tokenTab
 
 // PlayTokens lists all tokens.
 func (tx *Tx) PlayTokens() iter.Seq2[PlayToken, error] { return list[PlayToken](tx, tokenTable) }
-
-// SweepPlayTokens removes tokens that nobody can use any more.
-func (s *Store) SweepPlayTokens(ctx context.Context) error {
-	return s.Update(ctx, func(tx *Tx) error {
-		for t, err := range tx.PlayTokens() {
-			if err != nil {
-				return err
-			}
-			if tx.Now.Sub(t.Expires) > tokenKept {
-				if err := tx.DeletePlayToken(t.Token); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
-}
-
-// tokenKept is how long a token stays after it has expired: the grace after its
-// first use may outlast it.
-const tokenKept = 24 * time.Hour

@@ -382,7 +382,7 @@ func TestStalledDownloadEnds(t *testing.T) {
 	s := newLibrary(t, nil)
 	content := strings.Repeat("0123456789abcdef", 32<<20/16)
 	s.keep(recordingID, map[string]string{"presentation/a.webm": content}, nil)
-	addr := s.slowServer(300 * time.Millisecond)
+	s.web.patience = 300 * time.Millisecond
 	var open atomic.Int64
 	counted := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		open.Add(1)
@@ -390,7 +390,6 @@ func TestStalledDownloadEnds(t *testing.T) {
 		s.web.Handler().ServeHTTP(w, r)
 	}))
 	defer counted.Close()
-	_ = addr
 	_, response := download(t, counted.Listener.Addr().String(), "/presentation/"+recordingID+"/a.webm")
 	defer response.Body.Close()
 	for end := time.Now().Add(20 * time.Second); open.Load() > 0; time.Sleep(10 * time.Millisecond) {

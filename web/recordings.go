@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -24,10 +26,20 @@ import (
 func (s *Server) recordingCalls() []call {
 	return append(s.trackCalls(), []call{
 		{name: "getRecordings", off: s.ifOff(noRecordings), handle: s.getRecordings},
-		{name: "publishRecordings", getOnly: true, off: s.ifOff(recordingsNotFound), handle: s.publishRecordings},
-		{name: "updateRecordings", off: s.ifOff(recordingsNotFound), handle: s.updateRecordings},
-		{name: "deleteRecordings", getOnly: true, off: s.ifOff(recordingsNotFound), handle: s.deleteRecordings},
+		{name: "publishRecordings", getOnly: true, off: s.ifOff(recordingsNotFound), handle: notHead(s.publishRecordings)},
+		{name: "updateRecordings", off: s.ifOff(recordingsNotFound), handle: notHead(s.updateRecordings)},
+		{name: "deleteRecordings", getOnly: true, off: s.ifOff(recordingsNotFound), handle: notHead(s.deleteRecordings)},
 	}...)
+}
+
+// notHead keeps a HEAD, which looks and does not touch, from changing anything.
+func notHead(handle func(echo.Context, balancer.Request) error) func(echo.Context, balancer.Request) error {
+	return func(c echo.Context, r balancer.Request) error {
+		if c.Request().Method == http.MethodHead {
+			return bbb.ErrUnsupportedRequest
+		}
+		return handle(c, r)
+	}
 }
 
 // ifOff answers with body while recordings are switched off.
@@ -93,7 +105,7 @@ const maxPage = 100
 
 // metaFilter is the name of a filter on metadata; its keys are those of
 // updateRecordings.
-var metaFilter = regexp.MustCompile(`^meta_([A-Za-z][A-Za-z0-9_-]*)$`)
+var metaFilter = regexp.MustCompile(`^meta_([A-Za-z_][A-Za-z0-9_.-]*)$`)
 
 // parseRecordingQuery reads the parameters of getRecordings. A recordID makes a
 // meetingID beside it count for nothing, as in BBB.
@@ -101,10 +113,10 @@ func parseRecordingQuery(p bbb.Params) recordingQuery {
 	q := recordingQuery{filter: store.RecordingFilter{
 		States: []store.RecordingState{store.Published, store.Unpublished}, Meta: map[string][]string{},
 	}}
-	if list, ok := p.Lookup("recordID"); ok {
-		q.filter.IDs = q.list(list)
-	} else if list, ok := p.Lookup("meetingID"); ok {
-		q.filter.Meetings = q.list(list)
+	if _, ok := p.Lookup("recordID"); ok {
+		q.filter.IDs = q.list(p.ID("recordID"))
+	} else if _, ok := p.Lookup("meetingID"); ok {
+		q.filter.Meetings = q.list(p.ID("meetingID"))
 	}
 	if list, ok := p.Lookup("state"); ok {
 		q.states(q.list(list))
@@ -145,13 +157,14 @@ func (q *recordingQuery) states(names []string) {
 	q.filter.States = slices.Compact(q.filter.States)
 }
 
-// page: a limit makes pages, as in BBB; one that is out of range does not count.
+// page: a limit makes pages. As in BBB, one that is out of range counts as the
+// nearest that is not, and an offset that is no good as 0.
 func (q *recordingQuery) page(p bbb.Params) {
 	limit, err := strconv.ParseInt(p.ID("limit"), 10, 64)
-	if err != nil || limit < 1 || limit > maxPage {
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return
 	}
-	q.paged, q.limit = true, limit
+	q.paged, q.limit = true, min(max(limit, 1), maxPage)
 	if offset, err := strconv.ParseInt(p.ID("offset"), 10, 64); err == nil && offset >= 0 {
 		q.offset = offset
 	}
@@ -162,9 +175,7 @@ func (q *recordingQuery) page(p bbb.Params) {
 const listBatch = 200
 
 func (s *Server) getRecordings(c echo.Context, r balancer.Request) error {
-	_, byRecord := r.Params.Lookup("recordID")
-	_, byMeeting := r.Params.Lookup("meetingID")
-	if s.live.Load().GetRecordingsFiltered && !byRecord && !byMeeting {
+	if s.live.Load().GetRecordingsFiltered && r.Params.ID("recordID") == "" && r.Params.ID("meetingID") == "" {
 		return bbb.ErrMissingParameters
 	}
 	q := parseRecordingQuery(r.Params)
@@ -178,6 +189,7 @@ type recordingList struct {
 	query  recordingQuery
 	view   recordingView
 	out    *bytes.Buffer
+	count  int   // recordings that were rendered
 	began  bool  // something was written to the client
 	total  int64 // of all pages
 }
@@ -193,10 +205,10 @@ func (l *recordingList) write(c echo.Context) error {
 	for !l.query.nothing {
 		batch, more, err := l.read(ctx, after, skip, wanted)
 		if err != nil {
-			return l.broken(err)
+			return l.broken(ctx, err)
 		}
 		if err := l.render(ctx, batch); err != nil {
-			return l.broken(err)
+			return l.broken(ctx, err)
 		}
 		if wanted >= 0 {
 			wanted -= int64(len(batch))
@@ -208,16 +220,20 @@ func (l *recordingList) write(c echo.Context) error {
 		skip = 0
 		after = &store.Position{Start: last.Start, ID: last.ID}
 		if err := l.flush(c); err != nil {
-			return l.broken(err)
+			return l.broken(ctx, err)
 		}
 	}
 	return l.end(c)
 }
 
 // broken: once a part of the list is out, an error must not look like its end.
-func (l *recordingList) broken(err error) error {
+func (l *recordingList) broken(ctx context.Context, err error) error {
 	if l.began {
-		l.server.log.Error("list of recordings was cut", "cause", err)
+		level := slog.LevelError
+		if ctx.Err() != nil { // the client left
+			level = slog.LevelInfo
+		}
+		l.server.log.Log(ctx, level, "list of recordings was cut", "cause", err)
 		panic(http.ErrAbortHandler)
 	}
 	return bbb.ErrInternal.With(err)
@@ -255,7 +271,7 @@ func (l *recordingList) render(ctx context.Context, batch []store.Recording) err
 	if len(batch) == 0 {
 		return nil
 	}
-	if l.out.Len() == 0 && !l.began {
+	if l.count == 0 {
 		l.out.WriteString("<response><returncode>SUCCESS</returncode><recordings>")
 	}
 	links, err := l.view.links(ctx, batch)
@@ -265,11 +281,14 @@ func (l *recordingList) render(ctx context.Context, batch []store.Recording) err
 	for _, r := range batch {
 		l.view.recording(l.out, r, links)
 	}
+	l.count += len(batch)
 	return nil
 }
 
 func (l *recordingList) flush(c echo.Context) error {
 	w := c.Response()
+	// However long the list is, each part has its time.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 	if !l.began {
 		l.began = true
 		w.Header().Set(echo.HeaderContentType, xmlType)
@@ -281,14 +300,14 @@ func (l *recordingList) flush(c echo.Context) error {
 }
 
 func (l *recordingList) end(c echo.Context) error {
-	if l.out.Len() == 0 && !l.began {
+	if l.count == 0 {
 		l.out.WriteString(strings.TrimSuffix(noRecordings, "</response>"))
 	} else {
 		l.out.WriteString("</recordings>")
 	}
 	if l.query.paged {
 		fmt.Fprintf(l.out, "<pagination><pageable><offset>%d</offset><limit>%d</limit><paged>true</paged><unpaged>false</unpaged></pageable>"+
-			"<totalElements>%d</totalElements><empty>%t</empty></pagination>", l.query.offset, l.query.limit, l.total, l.total == 0)
+			"<totalElements>%d</totalElements><empty>%t</empty></pagination>", l.query.offset, l.query.limit, l.total, l.count == 0)
 	}
 	l.out.WriteString("</response>")
 	return l.flush(c)
@@ -340,11 +359,14 @@ func (s *Server) updateRecordings(c echo.Context, r balancer.Request) error {
 	change := recordings.Change{Meta: map[string]string{}}
 	for name, value := range r.Params.All() {
 		if key, ok := strings.CutPrefix(name, "meta_"); ok {
-			change.Meta[strings.ToLower(key)] = value
+			change.Meta[strings.ToLower(key)] = strings.TrimSpace(value)
 		}
 	}
-	if value, ok := r.Params.Lookup("protect"); ok {
-		protect := strings.EqualFold(strings.TrimSpace(value), "true")
+	if value := r.Params.ID("protect"); value != "" {
+		protect := strings.EqualFold(value, "true")
+		if !protect && !strings.EqualFold(value, "false") {
+			return errProtect
+		}
 		change.Protect = &protect
 	}
 	updated, err := s.library.Update(lasting(c), nil, ids, change)
@@ -356,6 +378,9 @@ func (s *Server) updateRecordings(c echo.Context, r balancer.Request) error {
 	}
 	return success(c, "updated", strconv.FormatBool(updated))
 }
+
+// errProtect: a value that is neither must not open a recording to everybody.
+var errProtect = bbb.ValidationError("The parameter protect must be true or false")
 
 // lasting is the request's context for work that must not stop halfway because
 // the client left.
