@@ -35,6 +35,8 @@ const (
 	ImportImporting ImportState = "importing"
 	ImportImported  ImportState = "imported"
 	ImportFailed    ImportState = "failed"
+	// ImportReplaced: a newer tarball took its name before it was imported.
+	ImportReplaced ImportState = "replaced"
 )
 
 func importKey(id string) kv.Key { return importTable.String(id) }
