@@ -66,7 +66,10 @@ func TestBrokenTarballs(t *testing.T) {
 	eventually(t, "the broken one to fail again", func() bool {
 		return slices.Equal(p.names("failed"), []string{broken, broken + ".txt"}) && p.metric(failedFiles) == failedFiles+" 1"
 	})
-	eventually(t, "the repaired one", func() bool { all, _ := p.recordings(); return len(all[half.id].Formats) == 2 })
+	eventually(t, "the repaired one", func() bool {
+		all, _ := p.recordings()
+		return len(all[half.id].Formats) == 2 && len(p.spooled()) == 0
+	})
 	p.inOrder()
 }
 
