@@ -220,12 +220,14 @@ func (l *Library) takeIn(ctx context.Context, s stage, all []incoming) (Imported
 		if err != nil && !permanent(err) {
 			return result, fmt.Errorf("recording %s: %w", in.id, noSpace(err))
 		}
+		if err != nil { // said once, not for each of its formats
+			errs = append(errs, fmt.Errorf("recording %s: %w", in.id, err))
+		}
 		for i, f := range in.formats {
-			if f.err == nil && err == nil {
-				some = true
-			} else {
-				f.Error = firstText(f.err, err)
-				errs = append(errs, fmt.Errorf("recording %s: format %s: %w", in.id, f.Type, errors.Join(f.err, err)))
+			some = some || f.err == nil && err == nil
+			f.Error = firstText(f.err, err)
+			if f.err != nil {
+				errs = append(errs, fmt.Errorf("recording %s: format %s: %w", in.id, f.Type, f.err))
 			}
 			in.formats[i] = f
 			r.Formats = append(r.Formats, f.ImportedFormat)

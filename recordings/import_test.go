@@ -565,9 +565,11 @@ func TestImportOfADeletedRecording(t *testing.T) {
 	s := newShelf(t)
 	s.imports(presentation(idA))
 	s.deletes(idA)
-	_, err := s.Import(t.Context(), tarball(t, presentation(idA)), nil)
+	_, err := s.Import(t.Context(), tarball(t, presentation(idA), video(idA)), nil)
 	if !errors.Is(err, ErrDeleted) || !strings.Contains(err.Error(), "undelete") {
 		t.Errorf("error %v, want ErrDeleted", err)
+	} else if n := strings.Count(err.Error(), ErrDeleted.Error()); n != 1 {
+		t.Errorf("said %d times: %v", n, err)
 	}
 	got, err := s.Import(t.Context(), tarball(t, presentation(idA), presentation(idB)), nil)
 	if _, partial := errors.AsType[*PartialError](err); !partial || !errors.Is(err, ErrDeleted) {
