@@ -127,7 +127,7 @@ func (k *killTest) compareOne(round int, r *kept, got listed) {
 	if !r.state.has(got.State) {
 		k.t.Errorf("round %d: %s is %q, want one of %q", round, r.id, got.State, r.state)
 	}
-	r.state = oneOf[string]{got.State}
+	r.state, r.sent = oneOf[string]{got.State}, nil
 	k.compareServed(round, r, got.State)
 	if got.State != "published" && got.State != "unpublished" {
 		for _, tree := range []string{"published", "unpublished"} {
@@ -143,7 +143,7 @@ func (k *killTest) compareOne(round int, r *kept, got listed) {
 	if !r.versions.has(got.Metadata.Version) {
 		k.t.Errorf("round %d: %s has version %d, want one of %v", round, r.id, got.Metadata.Version, r.versions)
 	}
-	r.versions, r.version = oneOf[int]{got.Metadata.Version}, got.Metadata.Version
+	r.versions, r.version, r.compared = oneOf[int]{got.Metadata.Version}, got.Metadata.Version, got.Metadata.Version
 	if !r.note.has(got.Metadata.Note) {
 		k.t.Errorf("round %d: %s has note %q, want one of %q", round, r.id, got.Metadata.Note, r.note)
 	}

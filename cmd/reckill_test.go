@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"mime/multipart"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -39,6 +40,8 @@ type kept struct {
 	note     oneOf[string]
 	tracks   map[string]oneOf[int] // what was uploaded last, by language
 	touched  bool                  // since it was last compared
+	sent     []int                 // versions since then
+	compared int                   // the version that was found then
 	last     int                   // counts versions, notes and tracks
 }
 
@@ -54,6 +57,7 @@ func newKept(id string) *kept {
 func (k *kept) next() made {
 	k.last++
 	k.version, k.touched = k.last, true
+	k.sent = append(k.sent, k.version)
 	return k.made
 }
 
@@ -83,6 +87,9 @@ func acknowledge[T comparable](k *kept, thing *oneOf[T], v T, do func() error) e
 // killWork is what the clients of a test do.
 type killWork struct {
 	ops []string
+	// withdraw: some tarballs that were on their way are taken out of the spool
+	// while the process is dead, so that what it had begun must be undone.
+	withdraw bool
 	// window is how long the clients work before the process is killed, at most.
 	window time.Duration
 }
@@ -104,11 +111,11 @@ type killTest struct {
 // recording is without its files, none is lost, and nothing is left over.
 func TestKilledProcessKeepsRecordings(t *testing.T) {
 	works := map[string]killWork{
-		"import":  {ops: []string{"place", "place", "place new"}},
+		"import":  {ops: []string{"place", "place", "place new"}, withdraw: true},
 		"publish": {ops: []string{"publish", "unpublish"}},
 		"delete":  {ops: []string{"delete", "undelete"}, window: 300 * time.Millisecond},
 		"track":   {ops: []string{"track"}},
-		"upload":  {ops: []string{"upload", "upload", "upload new"}},
+		"upload":  {ops: []string{"upload", "upload", "upload new"}, withdraw: true},
 		"mixed": {
 			ops:    []string{"place", "place new", "upload", "upload new", "publish", "unpublish", "update", "track", "delete", "undelete"},
 			window: 300 * time.Millisecond,
@@ -189,10 +196,31 @@ func (k *killTest) round(round int, owned [][]*kept) {
 		k.kill()
 		k.inspectDead(round)
 	}
+	if k.work.withdraw {
+		k.withdraw()
+	}
 	k.start()
 	k.imported()
 	k.inOrder()
 	k.compare(round)
+}
+
+// withdraw takes some tarballs out of the spool. What has been of them is in
+// whole or not at all.
+func (k *killTest) withdraw() {
+	k.t.Helper()
+	for _, r := range k.kept {
+		if !r.touched || rand.N(2) == 0 || !slices.Contains(k.names("spool"), r.id+".tar") {
+			continue
+		}
+		if err := os.Remove(k.path("spool", r.id+".tar")); err != nil {
+			k.t.Fatal(err)
+		}
+		r.versions = append(slices.Clone(r.sent), r.compared)
+		if r.compared == 0 {
+			r.state = append(r.state, "")
+		}
+	}
 }
 
 // killClient changes its own recordings until the process is gone.
