@@ -43,6 +43,7 @@ func addressGuard(allowPrivate bool) func(network, address string, _ syscall.Raw
 // deliver tries a callback once and stores how it went. A stop in between costs
 // nothing: it is tried again.
 func (o *Outbox) deliver(ctx context.Context, c store.Callback) {
+	due := c.Next
 	status, err := o.send(ctx, c)
 	if ctx.Err() != nil && err != nil {
 		return
@@ -59,14 +60,16 @@ func (o *Outbox) deliver(ctx context.Context, c store.Callback) {
 	done := status/100 == 2 || status == http.StatusNotFound || status == http.StatusGone
 	c.Next = nextTry(c, now)
 	err = o.options.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
-		if _, err := tx.Callback(c.ID); err != nil { // dropped meanwhile
-			if errors.Is(err, store.ErrNotFound) {
-				return nil
-			}
+		is, err := tx.Callback(c.ID)
+		switch {
+		case errors.Is(err, store.ErrNotFound): // dropped meanwhile
+			return nil
+		case err != nil:
 			return err
-		}
-		if done {
+		case done:
 			return tx.DeleteCallback(c.ID)
+		case !is.Next.Equal(due): // an operator's retry came in between: it stands
+			return nil
 		}
 		return tx.PutCallback(c)
 	})

@@ -378,3 +378,29 @@ func TestReadyURLIsTakenOutOfTheCreate(t *testing.T) {
 		})
 	}
 }
+
+// A retry that an operator asks for while the callback is on its way stands.
+func TestRetryDuringADeliveryStands(t *testing.T) {
+	t.Parallel()
+	arrived, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		once.Do(func() { close(arrived); <-release })
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	defer front.Close()
+	p := newPost(t, []bbb.Secret{"s"})
+	p.add(callback(front.URL, "s", "rec-1"))
+	<-arrived
+	p.clock.forward(20 * time.Hour)
+	id := p.pending()[0].ID
+	if err := p.Retry(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	want := p.pending()[0].GiveUp
+	close(release)
+	p.await("the try that was asked for", func() bool { return p.pending()[0].Tries > 0 })
+	if got := p.pending()[0].GiveUp; !got.Equal(want) {
+		t.Errorf("it is given up at %s, want %s", got, want)
+	}
+}

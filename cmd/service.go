@@ -169,7 +169,7 @@ func (s *service) stop() error {
 // settled are the keys that are read at start only.
 var settled = []string{
 	"log.format", "store.path", "web.listen", "web.admin_socket", "web.trusted_proxies",
-	"web.metrics", "web.metrics_token", "web.callback_allow_private",
+	"web.metrics", "web.metrics_token", "web.callback_allow_private", "web.checksum_algorithms",
 	"balancer.connect_timeout", "balancer.response_timeout",
 	"recordings.enabled", "recordings.spool_dir", "recordings.work_dir", "recordings.published_dir",
 	"recordings.unpublished_dir", "recordings.failed_dir", "recordings.formats", "recordings.rescan", "recordings.tries",

@@ -17,6 +17,10 @@ const (
 	maxMetaValue = 64 << 10 // bytes
 )
 
+// maxMetaKeys bounds the metadata keys of one recording that were set or removed
+// here.
+const maxMetaKeys = 500
+
 // metaKey is what can be the name of an XML element and of a parameter.
 var metaKey = regexp.MustCompile(`^[a-z_][a-z0-9_.-]*$`)
 
@@ -57,6 +61,9 @@ func (l *Library) Update(ctx context.Context, scope Scope, ids []string, c Chang
 				continue
 			}
 			changed = true
+			if n := len(r.Decided); n > maxMetaKeys {
+				return fmt.Errorf("%w: a recording takes changes of at most %d metadata keys", ErrInvalid, maxMetaKeys)
+			}
 			if err := tx.PutRecording(r); err != nil {
 				return err
 			}
