@@ -180,10 +180,10 @@ func withRecordings() *pool {
 	p.records = []admin.RecordingInfo{
 		{ID: recB, MeetingID: "room-2", Name: "Art\x1b[2J", State: store.Unpublished, Protected: true, Start: start, End: start.Add(time.Hour),
 			Formats: []admin.RecordingFormat{{Type: "notes", Files: 1, Bytes: 1 << 10}}, Bytes: 1 << 10, Files: 1},
-		{ID: recA, MeetingID: "room-1", Name: "Fred's <Room>", State: store.Published, Start: start.Add(-time.Hour), Participants: 3,
+		{ID: recA, MeetingID: "room-1", Name: "Fred's <Room>", State: store.Published, Start: start.Add(-time.Hour), End: start, Participants: 3,
 			Metadata: map[string]string{"bbb-origin": "greenlight", "a": "b"},
 			Formats: []admin.RecordingFormat{{Type: "presentation", LengthMS: 89332, Files: 4, Bytes: 3 << 20, URL: "/playback/presentation/2.3/" + recA},
-				{Type: "video", LengthMS: 3605000, Files: 2, Bytes: 5 << 20}},
+				{Type: "video", LengthMS: 3605000, Files: 2, Bytes: 5 << 20, URL: "/playback/video/"}},
 			Bytes: 8 << 20, Files: 6},
 	}
 	p.status = admin.RecordingsStatus{Enabled: true, Published: 1, Unpublished: 1, InTrash: 2,

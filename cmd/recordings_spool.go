@@ -91,7 +91,11 @@ again, recordings.tries times. NAME is that of 'recordings spool'.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.with(c.Context(), changes, func(svc admin.Service) error {
 				moved, err := svc.RetrySpool(c.Context(), args)
-				if err != nil {
+				if err != nil { // the others are tried all the same
+					return errors.Join(a.printRetried(moved, moved), err)
+				}
+				if all && len(moved) == 0 {
+					_, err := fmt.Fprintln(a.stdout, "No tarball has failed.")
 					return err
 				}
 				return a.printRetried(args, moved)
@@ -102,11 +106,8 @@ again, recordings.tries times. NAME is that of 'recordings spool'.`,
 	return c
 }
 
+// printRetried tells of the tarballs that were asked for; of none: of all.
 func (a *app) printRetried(asked, moved []string) error {
-	if len(asked) == 0 && len(moved) == 0 {
-		_, err := fmt.Fprintln(a.stdout, "No tarball has failed.")
-		return err
-	}
 	if len(asked) == 0 {
 		asked = moved
 	}

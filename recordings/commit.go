@@ -55,6 +55,9 @@ func (l *Library) commit(ctx context.Context, s stage, in incoming) error {
 			return err
 		}
 	}
+	if err := l.carryTracks(s, former, state, good); err != nil {
+		return err
+	}
 	j, replaces, err := l.newJournal(s, in.id, state, good, l.stamp(former))
 	if err != nil {
 		return err

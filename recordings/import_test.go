@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -468,6 +470,8 @@ func TestImportOfACutTarball(t *testing.T) {
 		}
 		if _, err := s.Import(t.Context(), path, nil); !errors.Is(err, ErrIncomplete) {
 			t.Errorf("%d of %d bytes: %v, want ErrIncomplete", size, len(text), err)
+		} else if n := strings.Count(err.Error(), "incomplete"); n != 1 {
+			t.Errorf("%d of %d bytes: said %d times: %v", size, len(text), n, err)
 		}
 	}
 	s.wantFiles(store.Published)
@@ -705,5 +709,32 @@ func TestImportPutsBackWhatItReplaced(t *testing.T) {
 				t.Errorf("the record changed:\n%s", diff)
 			}
 		})
+	}
+}
+
+// Two imports at the same time by the clock are told apart: what the second one
+// put in place is undone if it ends before its commit.
+func TestImportIsUndoneThoughTheClockStandsStill(t *testing.T) {
+	t.Parallel()
+	var stop atomic.Bool
+	s := newShelf(t, func(o *Options) {
+		o.Step = func(name string) {
+			if stop.Load() && name == "put the files in place" {
+				runtime.Goexit() // as near to a crash as one process comes
+			}
+		}
+	})
+	s.imports(presentation(idA), video(idA))
+	before := s.get(idA)
+	stop.Store(true)
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = s.Import(t.Context(), tarball(t, newer(presentation(idA)), newer(video(idA))), nil) })
+	wg.Wait()
+	s.wantFiles(store.Published, newer(presentation(idA)), newer(video(idA)))
+	stop.Store(false)
+	s.reopen()
+	s.wantFiles(store.Published, presentation(idA), video(idA))
+	if diff := cmp.Diff(before, s.get(idA)); diff != "" {
+		t.Errorf("the record changed:\n%s", diff)
 	}
 }

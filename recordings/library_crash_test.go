@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"scalelite/recordings/caption"
 	"scalelite/store"
 	"scalelite/store/kv/boltkv"
 	"scalelite/store/storetest"
@@ -119,6 +120,21 @@ func crashWorks() map[string]crashWork {
 				return nil
 			},
 			between: true,
+		},
+		"text track": {
+			prepare: both,
+			run: func(ctx context.Context, l *Library, _ string) error {
+				return l.PutTrack(ctx, nil, idA, caption.Track{Lang: "de", Kind: "subtitles", Source: uploaded}, []byte(subtitles))
+			},
+			between: true, // the file may be there before the list names it
+		},
+		"import over a text track": {
+			prepare: func(s *shelf) {
+				both(s)
+				must(s.t, s.PutTrack(s.t.Context(), nil, idA, caption.Track{Lang: "de", Kind: "subtitles", Source: uploaded}, []byte(subtitles)))
+				s.brings(newer(presentation(idA)))
+			},
+			run: importAndRemove,
 		},
 		"prune": { // one of them long in the trash, the other too old
 			prepare: func(s *shelf) { both(s); s.imports(presentation(idB)); s.deletes(idB) },

@@ -2,30 +2,23 @@ package recordings
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"scalelite/store"
 )
 
 // move brings the files of all formats of a recording into the tree of a state
-// and makes that durable. It may have been begun before. If it fails, what it
-// moved is moved back.
+// and makes that durable. What is there already stays, so that it may go on with
+// what was begun; after an error some are here and some there.
 func (l *Library) move(r store.Recording, to store.RecordingState) error {
-	var moved, dirs []string
+	var dirs []string
 	for _, f := range r.Formats {
-		did, err := l.moveFormat(r.ID, f, to)
+		moved, err := l.moveFormat(r.ID, f, to)
 		if err != nil {
-			err = fmt.Errorf("move format %s: %w", f.Type, err)
-			for _, kind := range slices.Backward(moved) {
-				err = errors.Join(err, into(l.trees.path(to, kind, r.ID), l.trees.path(opposite(to), kind, r.ID)))
-			}
-			return err
+			return fmt.Errorf("move format %s: %w", f.Type, err)
 		}
-		if did {
-			moved = append(moved, f.Type)
+		if moved {
 			dirs = append(dirs, filepath.Join(l.trees.tree(to), f.Type), filepath.Join(l.trees.tree(opposite(to)), f.Type))
 			l.step("moved a format")
 		}
@@ -48,10 +41,7 @@ func (l *Library) moveFormat(id string, f store.Format, to store.RecordingState)
 	if there && whole(dest, f) && !whole(from, f) {
 		return false, l.discard(from)
 	}
-	if err := l.replace(from, dest, l.trees.aside()); err != nil {
-		return false, err
-	}
-	return true, l.discard(from) // the other copy, if there was one
+	return true, l.supplant(from, dest)
 }
 
 // whole reports whether a directory holds as many files and bytes as were

@@ -77,20 +77,27 @@ func TestPublishWhereTheFilesAreThere(t *testing.T) {
 // In both trees: one copy stays, that which was imported, in the right tree.
 func TestPublishWithFilesInBothTrees(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]store.RecordingState{"the copy to come is broken": store.Published, "the copy that is there is broken": store.Unpublished} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newShelf(t)
-			s.imports(presentation(idA))
-			if err := os.CopyFS(s.trees.path(store.Unpublished, "presentation", idA), os.DirFS(s.trees.path(store.Published, "presentation", idA))); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Remove(filepath.Join(s.trees.path(spoil, "presentation", idA), "shapes.svg")); err != nil {
-				t.Fatal(err)
-			}
-			s.publish(idA, false)
-			s.wantFiles(store.Unpublished, presentation(idA))
-		})
+	exchanges := map[string]func(a, b string) error{
+		"exchange":    exchangeNames,
+		"two renames": func(string, string) error { return errors.ErrUnsupported },
+	}
+	spoils := map[string]store.RecordingState{
+		"the copy to come is broken": store.Published, "the copy that is there is broken": store.Unpublished,
+	}
+	for how, exchange := range exchanges {
+		for which, spoil := range spoils {
+			t.Run(how+", "+which, func(t *testing.T) {
+				t.Parallel()
+				s := newShelf(t)
+				s.exchange = exchange
+				s.imports(presentation(idA))
+				must(t,
+					os.CopyFS(s.trees.path(store.Unpublished, "presentation", idA), os.DirFS(s.trees.path(store.Published, "presentation", idA))),
+					os.Remove(filepath.Join(s.trees.path(spoil, "presentation", idA), "shapes.svg")))
+				s.publish(idA, false)
+				s.wantFiles(store.Unpublished, presentation(idA))
+			})
+		}
 	}
 }
 
@@ -230,7 +237,7 @@ func TestOpenFileServesWhatIsThere(t *testing.T) {
 		}
 	}
 	// A recording that is a link, or whose record leads elsewhere.
-	if err := errors.Join(os.Rename(home, home+"-x"), os.Symlink(home+"-x", home)); err != nil {
+	if err := errors.Join(os.Rename(home, home+"-x"), os.Symlink(filepath.Base(home)+"-x", home)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.OpenFile(r, "presentation", "shapes.svg"); !errors.Is(err, ErrNotFound) {

@@ -39,6 +39,16 @@ func (l *Library) replace(from, to, aside string) error {
 	return nil
 }
 
+// supplant moves the directory at from to a place, and removes what was there.
+func (l *Library) supplant(from, to string) error {
+	aside := l.trees.aside()
+	if err := l.replace(from, to, aside); err != nil {
+		return err
+	}
+	l.remove(aside)
+	return l.discard(from)
+}
+
 // discard removes a directory, if it is there. From its first moment on the
 // directory is gone from its place as a whole; a start removes what is left.
 func (l *Library) discard(path string) error {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"scalelite/recordings/caption"
 	"scalelite/store"
@@ -18,6 +20,12 @@ const (
 	trackFormat  = "presentation"
 	captionIndex = "captions.json"
 )
+
+// uploaded is the source of a track that came through the API.
+const uploaded = "upload"
+
+// maxCaptionIndex bounds the list of text tracks in bytes: it came from outside.
+const maxCaptionIndex = 4 << 20
 
 // MaxTrack is the largest text track in bytes that is taken.
 const MaxTrack = 4 << 20
@@ -44,13 +52,45 @@ func (l *Library) withFiles(ctx context.Context, scope Scope, id string) (store.
 	return r, err
 }
 
+// settled is withFiles once the files are where they are to be: what was begun
+// with the recording and not finished is finished first. The caller holds its
+// lock.
+func (l *Library) settled(ctx context.Context, scope Scope, id string) (store.Recording, error) {
+	r, err := l.withFiles(ctx, scope, id)
+	if err != nil || r.Moving == "" {
+		return r, err
+	}
+	if err := l.resume(ctx, r); err != nil {
+		return r, err
+	}
+	return l.withFiles(ctx, scope, id)
+}
+
 func (l *Library) captions(r store.Recording) (*caption.Index, error) {
-	data, err := os.ReadFile(filepath.Join(l.trees.path(r.State, trackFormat, r.ID), captionIndex))
+	index, err := readCaptions(l.trees.path(r.State, trackFormat, r.ID))
+	if err != nil {
+		return nil, fmt.Errorf("read the text tracks of %s: %w", r.ID, err)
+	}
+	return index, nil
+}
+
+// readCaptions reads the list of text tracks in a directory, empty if there is
+// none.
+func readCaptions(dir string) (*caption.Index, error) {
+	f, err := os.Open(filepath.Join(dir, captionIndex))
 	if errors.Is(err, fs.ErrNotExist) {
 		return &caption.Index{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the text tracks of %s: %w", r.ID, err)
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxCaptionIndex+1))
+	if err == nil && len(data) > maxCaptionIndex {
+		err = fmt.Errorf("%s has more than %d bytes", captionIndex, maxCaptionIndex)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return caption.ReadIndex(data)
 }
@@ -74,7 +114,7 @@ func (l *Library) PutTrack(ctx context.Context, scope Scope, id string, track ca
 		return err
 	}
 	defer release()
-	r, err := l.withFiles(ctx, scope, id)
+	r, err := l.settled(ctx, scope, id)
 	if err != nil {
 		return err
 	}
@@ -151,4 +191,64 @@ func (l *Library) replaceFile(path string, data []byte) (err error) {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+// carryTracks takes the text tracks that were uploaded here over into a
+// presentation that is about to replace the one they are in: what somebody did
+// through the API outlives an import. It changes the counts in formats.
+func (l *Library) carryTracks(s stage, former store.Recording, state store.RecordingState, formats []incomingFormat) error {
+	at := slices.IndexFunc(formats, func(f incomingFormat) bool { return f.Type == trackFormat })
+	if _, had := former.Format(trackFormat); at < 0 || !had {
+		return nil
+	}
+	from, to := l.trees.path(state, trackFormat, former.ID), s.unpacked(trackFormat, former.ID)
+	carried, err := l.carry(from, to)
+	if err != nil {
+		return fmt.Errorf("keep the uploaded text tracks of %s: %w", former.ID, err)
+	}
+	if carried {
+		formats[at].Files, formats[at].Bytes, err = count(to)
+	}
+	return err
+}
+
+// carry copies uploaded tracks from one directory to another and lists them
+// there.
+func (l *Library) carry(from, to string) (carried bool, err error) {
+	before, err := readCaptions(from)
+	if err != nil {
+		return false, nil // a list that cannot be read has nothing to keep
+	}
+	after, err := readCaptions(to)
+	if err != nil {
+		after = &caption.Index{}
+	}
+	for _, track := range before.Tracks() {
+		if track.Source != uploaded {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(from, track.File))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return carried, err
+		}
+		name, err := after.Put(track)
+		if err != nil {
+			return carried, err
+		}
+		if err := l.replaceFile(filepath.Join(to, name), data); err != nil {
+			return carried, err
+		}
+		carried = true
+	}
+	if !carried {
+		return false, nil
+	}
+	list, err := after.Encode()
+	if err != nil {
+		return carried, err
+	}
+	return carried, l.replaceFile(filepath.Join(to, captionIndex), list)
 }

@@ -106,10 +106,7 @@ func (l *Library) finishUndelete(ctx context.Context, r store.Recording) error {
 	dirs := make([]string, 0, len(kinds))
 	for _, kind := range kinds {
 		from, to := filepath.Join(l.trees.trash(t.Dir), kind), l.trees.path(r.Moving, kind, r.ID)
-		if err := l.replace(from, to, l.trees.aside()); err != nil {
-			return err
-		}
-		if err := l.discard(from); err != nil { // what lay in its place
+		if err := l.supplant(from, to); err != nil {
 			return err
 		}
 		dirs = append(dirs, filepath.Dir(to))

@@ -78,6 +78,25 @@ func (s *shelf) list(f store.RecordingFilter, size int) (ids []string, count int
 	}
 }
 
+// behind reads what a filter chooses without the first skip of it.
+func (s *shelf) behind(f store.RecordingFilter, skip int) (ids []string) {
+	s.t.Helper()
+	err := s.store.View(s.t.Context(), func(tx *store.Tx) error {
+		ids = nil
+		for r, err := range tx.RecordingsFrom(f, nil, int64(skip)) {
+			if err != nil {
+				return err
+			}
+			ids = append(ids, r.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return ids
+}
+
 // oracle chooses the same by looking at every recording.
 func (s *shelf) oracle(f store.RecordingFilter) (ids []string) {
 	var chosen []store.Recording
@@ -176,6 +195,9 @@ func TestRecordingListsAgreeWithAnOracle(t *testing.T) {
 				want := s.oracle(f)
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Fatalf("filter %+v (-want +got):\n%s", f, diff)
+				}
+				if skip := rnd.IntN(len(want) + 2); len(s.behind(f, skip)) != max(len(want)-skip, 0) {
+					t.Fatalf("filter %+v without the first %d: %v of %v", f, skip, s.behind(f, skip), want)
 				}
 				if count != int64(len(want)) {
 					t.Fatalf("filter %+v counts %d, want %d", f, count, len(want))

@@ -48,22 +48,43 @@ func (f RecordingFilter) matches(r Recording) bool {
 // after (nil: from the first). It reads no more than it yields, but for
 // candidates that another condition of the filter refuses.
 func (tx *Tx) Recordings(f RecordingFilter, after *Position) iter.Seq2[Recording, error] {
+	return tx.RecordingsFrom(f, after, 0)
+}
+
+// RecordingsFrom is Recordings without the first skip of them. Where the index
+// alone decides, what is skipped is not read.
+func (tx *Tx) RecordingsFrom(f RecordingFilter, after *Position, skip int64) iter.Seq2[Recording, error] {
 	return func(yield func(Recording, error) bool) {
+		skip := skip
 		for at, err := range tx.candidates(f, after) {
 			if err != nil {
 				yield(Recording{}, err)
 				return
+			}
+			if skip > 0 && f.counted() {
+				skip--
+				continue
 			}
 			r, err := tx.Recording(at.ID)
 			if err != nil {
 				yield(r, fmt.Errorf("recording %q of an index: %w", at.ID, err))
 				return
 			}
-			if f.matches(r) && !yield(r, nil) {
+			switch {
+			case !f.matches(r):
+			case skip > 0:
+				skip--
+			case !yield(r, nil):
 				return
 			}
 		}
 	}
+}
+
+// counted: the filter has no conditions but state and tenant, which the index
+// of listings and the counts are by.
+func (f RecordingFilter) counted() bool {
+	return f.IDs == nil && f.Meetings == nil && len(f.Meta) == 0
 }
 
 // MovingRecordings lists the IDs of the recordings whose files are on their way.
@@ -87,7 +108,7 @@ func (tx *Tx) MovingRecordings() iter.Seq2[string, error] {
 // conditions on IDs, meetings and metadata it is kept and not counted.
 func (tx *Tx) CountRecordings(f RecordingFilter) (int64, error) {
 	var n int64
-	if f.IDs == nil && f.Meetings == nil && len(f.Meta) == 0 {
+	if f.counted() {
 		for _, state := range f.States {
 			some, err := tx.count(recordingCount.String(f.scope()).String(string(state)))
 			if err != nil {

@@ -21,9 +21,10 @@ type call struct {
 	// postOnly must be, XML. file: the parameters are in the query, and the body
 	// has a file that the call itself reads.
 	getOnly, postOnly, xml, file bool
-	// off answers instead of everything else while it is not nil.
-	off    func() []byte
-	handle func(c echo.Context, r balancer.Request) error
+	// off answers instead of everything else while it is not nil; offJSON: in JSON.
+	off     func() []byte
+	offJSON bool
+	handle  func(c echo.Context, r balancer.Request) error
 }
 
 func (c call) methods() []string {
@@ -59,7 +60,7 @@ func (s *Server) serve(call call) echo.HandlerFunc {
 		c.Response().Header().Set("Cache-Control", "no-cache")
 		outcome, err := ok, error(nil)
 		if body := call.switchedOff(); body != nil {
-			err = c.Blob(http.StatusOK, xmlType, body)
+			err = c.Blob(http.StatusOK, call.offType(), body)
 		} else {
 			err = s.carryOut(c, call)
 		}
@@ -110,6 +111,13 @@ func (c call) switchedOff() []byte {
 		return nil
 	}
 	return c.off()
+}
+
+func (c call) offType() string {
+	if c.offJSON {
+		return trackType
+	}
+	return xmlType
 }
 
 func (s *Server) carryOut(c echo.Context, call call) error {

@@ -99,17 +99,19 @@ func (s *Server) showPage(c echo.Context, status int, lang language, p pageData)
 	if err != nil {
 		return err
 	}
-	pageHeader(c.Response().Header(), lang, pagePolicy)
-	return c.HTMLBlob(status, out.Bytes())
+	return sendPage(c, status, lang, pagePolicy, out.Bytes())
 }
 
-// pageHeader is what all our pages have in common.
-func pageHeader(h http.Header, lang language, policy string) {
+// sendPage is what all our pages have in common.
+func sendPage(c echo.Context, status int, lang language, policy string, body []byte) error {
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Language", lang.Tag)
 	h.Add("Vary", "Accept-Language")
+	return c.HTMLBlob(status, body)
 }
 
 // prefersHTML reports whether an Accept header puts HTML before XML, as those

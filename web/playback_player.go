@@ -80,9 +80,8 @@ func (s *Server) play(c echo.Context) error {
 	if err := playerPage.Execute(&out, p); err != nil {
 		return s.notPlayed(c, err)
 	}
-	pageHeader(c.Response().Header(), lang, playerPolicy)
 	c.Response().Header().Set("Cache-Control", "private, no-cache")
-	return c.HTMLBlob(http.StatusOK, out.Bytes())
+	return sendPage(c, http.StatusOK, lang, playerPolicy, out.Bytes())
 }
 
 // mediaOf are the media of a presentation by what they show: the file that is

@@ -83,7 +83,7 @@ func hostileTarballs() map[string][]byte {
 
 		"part too long":       longName(recordID + "/" + strings.Repeat("n", maxComponent+1)),
 		"name too long":       longName(recordID + strings.Repeat("/"+strings.Repeat("n", 100), 11)),
-		"too deep":            longName(recordID + strings.Repeat("/d", DefaultMaxDepth)),
+		"too deep":            longName(recordID + strings.Repeat("/d", DefaultMaxDepth-2)),
 		"pax path override":   bytes.Join([][]byte{pax('x', "path=../../x"), member(in("a"), '0', "x")}, nil),
 		"pax path absolute":   bytes.Join([][]byte{pax('x', "path=/etc/x"), member(in("a"), '0', "x")}, nil),
 		"pax path, directory": bytes.Join([][]byte{pax('x', "path=../x/"), header(in("a/"), '5', 0)}, nil),

@@ -98,7 +98,10 @@ func good() []byte {
 func compressed(t testing.TB, data []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := z.Write(data); err != nil {
 		t.Fatal(err)
 	}

@@ -2,10 +2,13 @@ package unpack
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -139,11 +142,22 @@ func TestInspectStops(t *testing.T) {
 	}
 }
 
-// TestInspectReadsErrorsAsSuch keeps an unreadable disk apart from a bad tarball.
-func TestInspectReadsErrorsAsSuch(t *testing.T) {
+// TestReadErrorsAreThemselves keeps an unreadable disk apart from a bad
+// tarball, also behind the decompression.
+func TestReadErrorsAreThemselves(t *testing.T) {
 	t.Parallel()
+	broken := errors.New("broken disk")
+	raw := &recorder{r: io.MultiReader(bytes.NewReader(compressed(t, archive(good()))[:50]), iotest.ErrReader(broken))}
+	z, err := gzip.NewReader(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := &packed{meter: meter{ctx: t.Context(), budget: 1 << 20}, raw: raw, z: z}
+	if _, err := io.ReadAll(src); err != broken {
+		t.Errorf("behind gzip: got %v", err)
+	}
 	f := open(t, t.TempDir())
-	_, err := Inspect(t.Context(), f, plenty)
+	_, err = Inspect(t.Context(), f, plenty)
 	if err == nil || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrIncomplete) {
 		t.Errorf("a directory: got %v", err)
 	}

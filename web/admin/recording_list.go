@@ -21,8 +21,8 @@ const scanBatch = 500
 // makes no sense.
 func (l *Local) Recordings(ctx context.Context, q RecordingQuery) (RecordingPage, error) {
 	page := RecordingPage{Items: []RecordingInfo{}}
-	if l.library == nil {
-		return page, errRecordingsOff()
+	if _, err := l.parts(ctx); err != nil {
+		return page, err
 	}
 	r, err := q.parse()
 	if err != nil {
@@ -33,17 +33,12 @@ func (l *Local) Recordings(ctx context.Context, q RecordingQuery) (RecordingPage
 	if q.Limit > 0 {
 		limit = min(limit, q.Limit)
 	}
-	skip, more := q.Offset, false
-	err = l.walk(ctx, r, r.after, func(rec store.Recording) bool {
-		switch {
-		case skip > 0:
-			skip--
-		case len(found) == limit:
-			more = true
+	more := false
+	err = l.walk(ctx, r, r.after, q.Offset, func(rec store.Recording) bool {
+		if more = len(found) == limit; more {
 			return false
-		default:
-			found = append(found, rec)
 		}
+		found = append(found, rec)
 		return true
 	})
 	if err != nil {
@@ -118,13 +113,14 @@ func parsePosition(text string) (*store.Position, error) {
 	return &store.Position{Start: n, ID: id}, nil
 }
 
-// walk hands the recordings of a range to fn, until it returns false.
-func (l *Local) walk(ctx context.Context, r recordingRange, after *store.Position, fn func(store.Recording) bool) error {
+// walk hands the recordings of a range without the first skip of them to fn,
+// until it returns false.
+func (l *Local) walk(ctx context.Context, r recordingRange, after *store.Position, skip int64, fn func(store.Recording) bool) error {
 	for {
 		var batch []store.Recording
 		err := l.store.View(ctx, func(tx *store.Tx) error {
 			batch = batch[:0]
-			for rec, err := range tx.Recordings(r.filter, after) {
+			for rec, err := range tx.RecordingsFrom(r.filter, after, skip) {
 				if err != nil {
 					return err
 				}
@@ -146,6 +142,7 @@ func (l *Local) walk(ctx context.Context, r recordingRange, after *store.Positio
 			return nil
 		}
 		last := batch[len(batch)-1]
+		skip = 0
 		after = &store.Position{Start: last.Start, ID: last.ID}
 	}
 }
@@ -154,7 +151,7 @@ func (l *Local) walk(ctx context.Context, r recordingRange, after *store.Positio
 // time the store knows, or counts what an index has.
 func (l *Local) countRecordings(ctx context.Context, r recordingRange) (n int64, err error) {
 	if r.first != nil || r.since != math.MinInt64 {
-		err = l.walk(ctx, r, r.first, func(store.Recording) bool { n++; return true })
+		err = l.walk(ctx, r, r.first, 0, func(store.Recording) bool { n++; return true })
 		return n, err
 	}
 	err = l.store.View(ctx, func(tx *store.Tx) error {
@@ -170,8 +167,8 @@ func (l *Local) countRecordings(ctx context.Context, r recordingRange) (n int64,
 // Recording returns one recording; NotFound if there is none, Conflict if the
 // beginning of an ID is that of several.
 func (l *Local) Recording(ctx context.Context, id string) (RecordingInfo, error) {
-	if l.library == nil {
-		return RecordingInfo{}, errRecordingsOff()
+	if _, err := l.parts(ctx); err != nil {
+		return RecordingInfo{}, err
 	}
 	found, err := l.find(ctx, []string{id})
 	if err != nil {
