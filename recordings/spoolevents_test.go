@@ -211,8 +211,8 @@ func TestSpoolEventDuringImport(t *testing.T) {
 	r.eventually("both are", func() bool { return len(r.importer.took()) == 2 })
 }
 
-// The directory is removed and made anew, and later covered by a mount: it is
-// watched again.
+// The directory is removed and made anew, moved away and back, and covered by a
+// mount: each time it is watched again.
 func TestSpoolDirectoryReplaced(t *testing.T) {
 	r := newEventRig(t, nil)
 	r.startWatching()
@@ -224,6 +224,15 @@ func TestSpoolDirectoryReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.watching("second.tar")
+	away := r.Dir() + ".away"
+	if err := os.Rename(r.Dir(), away); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("it is missed again", func() bool { return r.logs.count("spool could not be read") == 2 })
+	if err := os.Rename(away, r.Dir()); err != nil {
+		t.Fatal(err)
+	}
+	r.watching("again.tar")
 	if err := unix.Mount("tmpfs", r.Dir(), "tmpfs", 0, "size=1m"); err != nil {
 		t.Skipf("a file system cannot be mounted here: %v", err)
 	}

@@ -102,9 +102,9 @@ func TestSpoolRetryNameTaken(t *testing.T) {
 		r := newSpoolRig(t, nil)
 		r.giveUpOn("a.tar", "b.tar")
 		r.importer.let(failingFor("a.tar", ErrNoSpace))
+		id := r.announce("a.tar")
 		r.place("a.tar", "newer")
 		r.lookNow()
-		id := r.files()["a.tar"].Import
 		back, err := r.Retry(context.Background(), nil)
 		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "a.tar") || !slices.Equal(back, []string{"b.tar"}) {
 			t.Errorf("retry: %v, %v", back, err)

@@ -78,6 +78,9 @@ func TestSpoolReplacedWhileGivenUp(t *testing.T) {
 		r.start()
 		elapse(time.Hour)
 		r.wantTaken("whole")
+		if all := r.imports(); len(all) != 1 || all[0].State != store.ImportImported {
+			t.Errorf("imports are %+v", all)
+		}
 		if files := r.files(); len(files) > 0 {
 			t.Errorf("files are left: %v", files)
 		}
@@ -373,6 +376,8 @@ func TestSpoolSweepKeepsWhatWaits(t *testing.T) {
 		if err := r.Sweep(context.Background()); err != nil {
 			t.Fatal(err)
 		}
+		r.restart()
+		elapse(time.Second)
 		r.wantImport(id, store.ImportWaiting, "not enough free space")
 		r.importer.let(nil)
 		elapse(2 * time.Minute)

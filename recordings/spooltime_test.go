@@ -57,6 +57,26 @@ func TestSpoolSettlesTimeOfChange(t *testing.T) {
 	})
 }
 
+// A writer that gives its file an old time of change has it at rest no sooner.
+func TestSpoolSettlesAtOldTime(t *testing.T) {
+	inSpoolTime(t, func(t *testing.T) {
+		r := newSpoolRig(t, nil)
+		r.start()
+		r.write("a.tar", "half")
+		r.lookNow()
+		r.write("a.tar", "half and half")
+		old := time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
+		if err := os.Chtimes(r.path("a.tar"), old, old); err != nil {
+			t.Fatal(err)
+		}
+		r.lookNow()
+		elapse(8 * time.Second)
+		r.wantTaken()
+		elapse(2 * time.Second)
+		r.wantTaken("half and half")
+	})
+}
+
 // T8: a tarball that comes in ten pieces over twenty seconds is imported once.
 func TestSpoolSlowWriter(t *testing.T) {
 	inSpoolTime(t, func(t *testing.T) {
@@ -405,13 +425,14 @@ func TestSpoolStopInterrupts(t *testing.T) {
 // A directory that cannot be read is named once, and not given up.
 func TestSpoolUnreadableDirectory(t *testing.T) {
 	inSpoolTime(t, func(t *testing.T) {
-		r := newSpoolRig(t, nil)
+		r := newSpoolRig(t, func(o *SpoolOptions) { o.Config.Rescan = "@every 24h" })
 		r.start()
 		elapse(time.Second)
 		away := r.Dir() + ".away"
 		if err := os.Rename(r.Dir(), away); err != nil {
 			t.Fatal(err)
 		}
+		r.Look()
 		elapse(time.Hour)
 		if n := r.logs.count("spool could not be read"); n != 1 {
 			t.Errorf("it was logged %d times", n)
