@@ -21,25 +21,7 @@ import (
 	"scalelite/store"
 )
 
-// metric returns the line of a metric.
-func (p *process) metric(name string) string {
-	p.t.Helper()
-	response, err := p.client.Get(p.base + "/metrics")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "none"
-}
+const failedFiles = `scalelite_spool_files{state="failed"}`
 
 // TestBrokenTarballs (T1, T5, T7): each is seen with its reason, in none's way,
 // and kept; what is good in one is in.
@@ -53,7 +35,7 @@ func TestBrokenTarballs(t *testing.T) {
 	p.placeBytes(half.id+".tar", []byte(strings.Replace(string(half.tar()), half.metadata("video"), strings.Repeat("<", len(half.metadata("video"))), 1)), 1)
 	good := made{id: id("good"), meeting: "room", version: 1, formats: []string{"presentation"}, size: 1000}
 	p.place(good)
-	eventually(t, "two failed ones", func() bool { return p.metric(`scalelite_spool_files{state="failed"}`) == "2" })
+	eventually(t, "two failed ones", func() bool { return p.metric(failedFiles) == "2" })
 	eventually(t, "the good one", func() bool { all, _ := p.recordings(); return all[good.id].State == "published" })
 
 	shown := p.mustRun("recordings", "spool")
@@ -82,9 +64,12 @@ func TestBrokenTarballs(t *testing.T) {
 	}
 	p.mustRun("recordings", "retry", "--all")
 	eventually(t, "the broken one to fail again", func() bool {
-		return slices.Equal(p.names("failed"), []string{broken, broken + ".txt"}) && p.metric(`scalelite_spool_files{state="failed"}`) == "1"
+		return slices.Equal(p.names("failed"), []string{broken, broken + ".txt"}) && p.metric(failedFiles) == "1"
 	})
-	eventually(t, "the repaired one", func() bool { all, _ := p.recordings(); return len(all[half.id].Formats) == 2 })
+	eventually(t, "the repaired one", func() bool {
+		all, _ := p.recordings()
+		return len(all[half.id].Formats) == 2 && len(p.spooled()) == 0
+	})
 	p.inOrder()
 }
 
@@ -288,7 +273,7 @@ func TestFullDiskHoldsImportsBack(t *testing.T) {
 	}
 	eventually(t, "both to wait for space", func() bool { return held(large) && held(many) })
 	if got := p.metric("scalelite_spool_held_files"); got != "2" {
-		t.Errorf("the metrics show %s held, want 2", got)
+		t.Errorf("metric: %q, want 2", got)
 	}
 	if all, _ := p.recordings("state", "any"); len(all) > 0 {
 		t.Errorf("recordings %+v", all)
