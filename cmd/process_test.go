@@ -243,3 +243,23 @@ func (b *lockedBuffer) tail() string {
 	}
 	return text
 }
+
+// metric returns the value of a metric, "" if there is none.
+func (p *process) metric(name string) string {
+	p.t.Helper()
+	response, err := p.client.Get(p.base + "/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
