@@ -67,7 +67,6 @@ func (k *kept) brought(version int) {
 	if k.state.has("") {
 		k.state = oneOf[string]{"published"}
 	}
-	k.tracks = map[string]oneOf[int]{} // they go with the files they belong to
 }
 
 // acknowledge does a change of a thing that becomes v: whatever happens it has
@@ -329,9 +328,6 @@ func (c *killClient) upload(r *kept) error {
 	r.versions = append(slices.Clone(r.versions), m.version)
 	if !known && !r.state.has("published") {
 		r.state = append(slices.Clone(r.state), "published")
-	}
-	for lang, versions := range r.tracks {
-		r.tracks[lang] = append(slices.Clone(versions), 0)
 	}
 	status, err := c.process.upload(c.server, m)
 	if err != nil {
