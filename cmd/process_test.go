@@ -83,8 +83,11 @@ func newProcessWith(t testing.TB, extra sections) *process {
 // configure writes the configuration file.
 func (p *process) configure(address string, extra sections) {
 	p.t.Helper()
-	text := fmt.Sprintf("[web]\nlisten = %q\nadmin_socket = %q\nsecrets = [%q]\n%s\n[store]\npath = %q\n[recordings]\n",
-		address, filepath.Join(p.dir, "admin.sock"), processSecret.Reveal(), extra.web, p.database())
+	if !strings.Contains(extra.web, "secrets") {
+		extra.web += fmt.Sprintf("\nsecrets = [%q]", processSecret.Reveal())
+	}
+	text := fmt.Sprintf("[web]\nlisten = %q\nadmin_socket = %q\n%s\n[store]\npath = %q\n[recordings]\n",
+		address, p.path("admin.sock"), extra.web, p.database())
 	for _, dir := range []string{"spool", "work", "published", "unpublished", "failed"} {
 		if !strings.Contains(extra.recordings, dir+"_dir") {
 			text += fmt.Sprintf("%s_dir = %q\n", dir, p.path(dir))
@@ -239,4 +242,24 @@ func (b *lockedBuffer) tail() string {
 		text = "..." + text[len(text)-4000:]
 	}
 	return text
+}
+
+// metric returns the value of a metric, "" if there is none.
+func (p *process) metric(name string) string {
+	p.t.Helper()
+	response, err := p.client.Get(p.base + "/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
 }

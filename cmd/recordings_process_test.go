@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,31 +11,6 @@ import (
 	"scalelite/recordings"
 	"scalelite/web/admin"
 )
-
-// metric returns the line of a metric.
-func (p *process) metric(name string) string {
-	p.t.Helper()
-	for line := range strings.Lines(p.body("/metrics")) {
-		if strings.HasPrefix(line, name+" ") {
-			return strings.TrimSpace(line)
-		}
-	}
-	return ""
-}
-
-func (p *process) body(path string) string {
-	p.t.Helper()
-	response, err := p.client.Get(p.base + path)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return string(text)
-}
 
 // sampleTar writes the sample recording to a file.
 func (p *process) sampleTar() string {
@@ -83,11 +57,11 @@ func TestRecordingsOfARunningService(t *testing.T) {
 	if out := p.mustRun("recordings", "spool"); !strings.Contains(out, "broken.tar  6.8 KiB  failed") {
 		t.Errorf("spool: %s", out)
 	}
-	if line := p.metric(`scalelite_spool_files{state="failed"}`); line != `scalelite_spool_files{state="failed"} 1` {
-		t.Errorf("metric: %q", line)
+	if value := p.metric(`scalelite_spool_files{state="failed"}`); value != "1" {
+		t.Errorf("metric: %s", value)
 	}
-	if line := p.metric(`scalelite_imports_total{outcome="imported"}`); line != `scalelite_imports_total{outcome="imported"} 2` {
-		t.Errorf("metric: %q", line)
+	if value := p.metric(`scalelite_imports_total{outcome="imported"}`); value != "2" {
+		t.Errorf("metric: %s", value)
 	}
 	if out := p.mustRun("recordings", "retry", "--all"); out != "broken.tar: is tried again\n" {
 		t.Errorf("retry: %q", out)

@@ -31,6 +31,19 @@ func (l *Library) OpenFile(r store.Recording, format, name string) (*os.File, er
 	return f, notFound(err)
 }
 
+// CountFiles tells how many files a format of a recording has on the disk, and
+// their bytes; ErrNotFound if it has no directory there.
+func (l *Library) CountFiles(r store.Recording, format string) (files int, bytes int64, err error) {
+	if _, ok := r.Format(format); !ok || r.State == store.Deleted || !PlainWord(r.ID) || !PlainWord(format) {
+		return 0, 0, ErrNotFound
+	}
+	files, bytes, err = count(l.trees.path(r.State, format, r.ID))
+	if absent(err) {
+		err = ErrNotFound
+	}
+	return files, bytes, err
+}
+
 // openInRoots is openBeneath by one step for each part of the name.
 func openInRoots(dir, id, name string) (*os.File, error) {
 	tree, err := os.OpenRoot(dir)

@@ -35,6 +35,8 @@ const (
 	ImportImporting ImportState = "importing"
 	ImportImported  ImportState = "imported"
 	ImportFailed    ImportState = "failed"
+	// ImportReplaced: a newer tarball took its name before it was imported.
+	ImportReplaced ImportState = "replaced"
 )
 
 func importKey(id string) kv.Key { return importTable.String(id) }
@@ -122,5 +124,12 @@ func (tx *Tx) PutPlayToken(t PlayToken) error { return tx.put(tokenTable.String(
 // DeletePlayToken removes a token.
 func (tx *Tx) DeletePlayToken(token string) error { return tx.kv.Delete(tokenTable.String(token)) }
 
-// PlayTokens lists all tokens.
-func (tx *Tx) PlayTokens() iter.Seq2[PlayToken, error] { return list[PlayToken](tx, tokenTable) }
+// PlayTokens lists the tokens behind one, "" for all: there may be too many for
+// one transaction.
+func (tx *Tx) PlayTokens(after string) iter.Seq2[PlayToken, error] {
+	var from []byte
+	if after != "" {
+		from = tokenTable.String(after)
+	}
+	return listAfter[PlayToken](tx, tokenTable, from)
+}
