@@ -113,7 +113,7 @@ func (s *Server) playable(ctx context.Context, format, id string) (r store.Recor
 		return r, store.ErrNotFound
 	}
 	err = s.store.View(ctx, func(tx *store.Tx) error {
-		r, err = tx.Recording(id)
+		r, err = s.played.Recording(tx, id)
 		return err
 	})
 	if err != nil {

@@ -68,6 +68,7 @@ type Server struct {
 	trusted []*net.IPNet
 	echo    *echo.Echo
 
+	played    store.RecordingCache
 	cookies   cookieKey
 	deflaters deflaters
 	uploads   uploads

@@ -499,7 +499,7 @@ func TestUploadLimits(t *testing.T) {
 	t.Parallel()
 	s := uploading(t, 1, func(o *settings) { o.recordings = func(c *recordings.Config) { c.MaxUpload = "1MB" } })
 	token := s.bearer(0, recordingID, nil)
-	large := tarball(t, "presentation/"+recordingID+"/x", strings.Repeat("x", 2<<20))
+	large := tarball(t, "presentation/"+recordingID+"/x", strings.Repeat("x", 1_200_000))
 	s.send(token, bytes.NewReader(large)).wantRefused(t, "too large", 413, "max_upload")
 	s.send(token, struct{ io.Reader }{bytes.NewReader(large)}).wantRefused(t, "too large, of unknown length", 413, "max_upload")
 	s.send(token, bytes.NewReader(zipped(t, tarball(t, "presentation/"+recordingID+"/x", strings.Repeat("x", 20<<20))))).wantRefused(t, "grows too large", 413, "max_upload")
