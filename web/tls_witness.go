@@ -34,14 +34,15 @@ type witness struct {
 	tell func(failure)
 
 	mu      sync.Mutex
-	causes  []string // since it began, each once
-	denied  bool     // the authority itself has refused something
+	causes  []string          // since it began, each once
+	denied  bool              // the authority itself has refused something
+	orders  map[string]string // by where they are finalized: where they are
 	stopped chan struct{}
 	ended   bool
 }
 
 func newWitness(next http.RoundTripper, tell func(failure)) *witness {
-	return &witness{next: next, tell: tell, stopped: make(chan struct{})}
+	return &witness{next: next, tell: tell, orders: map[string]string{}, stopped: make(chan struct{})}
 }
 
 // cut ends the requests under way and refuses those to come.
@@ -94,7 +95,9 @@ func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 		err = errors.Join(err, response.Body.Close())
 	}
 	if err != nil {
-		if r.Context().Err() == nil && ctx.Err() == nil {
+		select {
+		case <-w.stopped:
+		default:
 			w.saw(failure{kind: unreachable, detail: fmt.Sprintf("%s: %v", r.URL.Host, err)})
 		}
 		return nil, err
@@ -102,8 +105,36 @@ func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); strings.HasSuffix(kind, "json") {
 		w.look(body)
+		w.locate(r.URL.String(), response.Header, body)
 	}
 	return response, nil
+}
+
+// maxOrders bounds the orders whose addresses are remembered.
+const maxOrders = 20
+
+// locate adds the address of an order to the answer to its finalization. RFC 8555
+// (section 7.4) does not ask servers to name it there again; the client that we
+// have looks for it there alone when the server takes its time.
+func (w *witness) locate(url string, header http.Header, body []byte) {
+	var order struct {
+		Finalize string `json:"finalize"`
+	}
+	if json.Unmarshal(body, &order) != nil || order.Finalize == "" {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := header.Get("Location")
+	switch {
+	case at == "" && url == order.Finalize && w.orders[url] != "":
+		header.Set("Location", w.orders[url])
+	case at != "":
+		if len(w.orders) >= maxOrders {
+			clear(w.orders)
+		}
+		w.orders[order.Finalize] = at
+	}
 }
 
 // problem is one of RFC 7807.
@@ -188,7 +219,7 @@ func (f failure) remedy() string {
 		return "let the internet reach " + port + " of this machine under web.host"
 	case "unauthorized", "incorrectResponse", "tls":
 		if f.challenge != "" {
-			return "something else answers for web.host: its address in the DNS must lead to " + port + " of this machine"
+			return "the address of web.host in the DNS must lead to " + port + " of this machine, past no proxy that answers itself"
 		}
 	case "dns", "caa":
 		return "correct the DNS entries of web.host: its A and AAAA, and CAA if there is one"
