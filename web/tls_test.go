@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"scalelite/recordings"
 )
 
 const tlsHost = "lb.example.org"
@@ -193,6 +195,42 @@ func trusting(cert []byte, h2 bool) *http.Transport {
 	roots.AppendCertsFromPEM(cert)
 	return &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: h2, MaxIdleConnsPerHost: 64,
+	}
+}
+
+// TestHTTP2: what sets deadlines of its own works there too: large files, whole
+// and in part, and large bodies.
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	p := newPairFiles(t)
+	cert, key := testPair(t, "first", time.Now().Add(100*24*time.Hour), tlsHost)
+	p.write(t, cert, key)
+	s, _ := overTLS(t, p, settings{servers: 1, recordings: func(*recordings.Config) {}})
+	transport := trusting(cert, true)
+	transport.DisableCompression = true
+	s.client.Transport = transport
+	film := strings.Repeat("0123456789abcdef", 1<<18) // 4 MiB
+	s.keep(recordingID, map[string]string{"video/film.webm": film}, nil)
+	path := "/playback/video/" + recordingID + "/film.webm"
+	if a := s.play("GET", path); a.status != 200 || string(a.body) != film {
+		t.Errorf("whole file: %d, %d bytes", a.status, len(a.body))
+	}
+	if a := s.play("GET", path, "Range", "bytes=1000000-2999999"); a.status != 206 || string(a.body) != film[1000000:3000000] {
+		t.Errorf("range: %d, %d bytes", a.status, len(a.body))
+	}
+	slides := "<modules><module name=\"presentation\"><document name=\"a.txt\">" + strings.Repeat("QUJD", 1<<18) + "</document></module></modules>"
+	link := s.link("create", "meetingID", "m", "name", "Algebra", "attendeePW", "apw", "moderatorPW", "mpw")
+	response, err := s.client.Post(link, "application/xml", strings.NewReader(slides))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || !strings.Contains(string(body), "SUCCESS") || response.ProtoMajor != 2 {
+		t.Errorf("create with slides: %s %.200s, %v", response.Proto, body, err)
+	}
+	if got := len(s.asked(0, "create").Body); got != len(slides) {
+		t.Errorf("the server got %d bytes of slides, want %d", got, len(slides))
 	}
 }
 
