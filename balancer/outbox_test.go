@@ -378,4 +378,3 @@ func TestReadyURLIsTakenOutOfTheCreate(t *testing.T) {
 		})
 	}
 }
-

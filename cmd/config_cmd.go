@@ -38,7 +38,7 @@ line, its key, what is wrong and what would be right.`,
   scalelite config check --config new.toml && mv new.toml /etc/scalelite/config.toml`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			l, err := a.config()
+			l, err := a.serviceConfig()
 			var problems config.Problems
 			if err != nil && !errors.As(err, &problems) {
 				return err

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -66,6 +67,26 @@ func TestConfigShow(t *testing.T) {
 	for _, e := range entries {
 		if e.Key == "balancer.poll_interval" && (e.Value != "30s" || e.Source != "environment POLL_INTERVAL") {
 			t.Errorf("%+v", e)
+		}
+	}
+}
+
+// The boundary of a file system is told with file and line before a start
+// stumbles over it.
+func TestConfigCheckLooksAtFileSystems(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, nil)
+	other := t.TempDir()
+	if err := syscall.Mount("tmpfs", other, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("another file system cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(other, syscall.MNT_DETACH) })
+	writeConfig(t, s, "[recordings]\nwork_dir = \""+s.dir+"/work\"\npublished_dir = \""+other+"/published\"\nunpublished_dir = \""+s.dir+"/unpublished\"\n")
+	for _, args := range [][]string{{"config", "check"}, {"serve"}} {
+		r := s.run("", args...)
+		want := s.deps.systemFile + ":3: recordings.published_dir: " + other + "/published and recordings.work_dir " + s.dir + "/work are not on one file system"
+		if r.code != exitFailure || !strings.Contains(r.err, want) {
+			t.Errorf("%q: %+v", args, r)
 		}
 	}
 }

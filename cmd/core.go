@@ -71,8 +71,10 @@ func openCore(ctx context.Context, l *config.Loaded, log *slog.Logger, hooks bal
 }
 
 // openRecordings opens what concerns recordings, if they are switched on.
-// secrets returns those of the front-ends.
-func (c *core) openRecordings(ctx context.Context, l *config.Loaded, log *slog.Logger, secrets func() []bbb.Secret) (err error) {
+// secrets returns those of the front-ends; the spool imports with what counted
+// makes of the library.
+func (c *core) openRecordings(ctx context.Context, l *config.Loaded, log *slog.Logger, secrets func() []bbb.Secret,
+	counted func(recordings.Importer) recordings.Importer) (err error) {
 	if !l.Config.Recordings.Enabled {
 		return nil
 	}
@@ -87,7 +89,7 @@ func (c *core) openRecordings(ctx context.Context, l *config.Loaded, log *slog.L
 		UserAgent: "scalelite/" + build().Version, Log: log,
 	})
 	c.spool, err = recordings.NewSpool(recordings.SpoolOptions{
-		Config: l.Config.Recordings, Importer: c.library, Store: c.store, Log: log, Imported: c.outbox.Wake,
+		Config: l.Config.Recordings, Importer: counted(c.library), Store: c.store, Log: log, Imported: c.outbox.Wake,
 	})
 	return err
 }
@@ -159,6 +161,7 @@ func openLocal(ctx context.Context, l *config.Loaded) (admin.Service, func() err
 		Pool: c.pool, Store: c.store,
 		Info:              admin.Info{Version: build().Version, Host: l.Config.Web.Host, Listen: l.Config.Web.Listen},
 		ConfiguredSecrets: l.Config.Web.Secrets,
+		OpenRecordings:    c.recordingsOnDemand(l),
 	})
 	return local, c.close, nil
 }

@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +50,9 @@ printed. Nothing is kept: Ctrl-C ends it and removes everything.`,
 
 // demo runs the demonstration until ctx ends.
 func (a *app) demo(ctx context.Context, listen string, classes bool) (err error) {
+	if listen, err = freeAddress(ctx, listen); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "scalelite-demo-")
 	if err != nil {
 		return fmt.Errorf("make a directory for the demo: %w", err)
@@ -60,7 +65,7 @@ func (a *app) demo(ctx context.Context, listen string, classes bool) (err error)
 	}
 	defer stopServers()
 
-	file, err := writeDemoConfig(dir, freeAddress(ctx, listen))
+	file, err := writeDemoConfig(dir, listen)
 	if err != nil {
 		return err
 	}
@@ -78,7 +83,7 @@ func (a *app) demo(ctx context.Context, listen string, classes bool) (err error)
 		return err
 	}
 
-	front := demoFrontEnd{base: "http://" + s.addr.String() + "/bigbluebutton/api", secret: s.core.secrets[0]}
+	front := demoFrontEnd{base: "http://" + reachable(s.addr) + "/bigbluebutton/api", secret: s.core.secrets[0]}
 	a.printDemo(front, servers, file)
 	if err := dropSample(l.Config.Recordings.SpoolDir); err != nil {
 		return fmt.Errorf("put the sample recording into the spool: %w", err)
@@ -115,20 +120,36 @@ func startDemoServers() ([]*bbbtest.Server, func(), error) {
 	return servers, stop, nil
 }
 
-// freeAddress returns the address if it can be listened on, else one with a
-// free port on the same host.
-func freeAddress(ctx context.Context, address string) string {
+// freeAddress returns the address if it can be listened on; if it is taken, one
+// with a free port on the same host.
+func freeAddress(ctx context.Context, address string) (string, error) {
 	var config net.ListenConfig
 	ln, err := config.Listen(ctx, "tcp", address)
 	if err == nil {
-		_ = ln.Close()
-		return address
+		return address, ln.Close()
 	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return address // the listener will say what is wrong with it
+	host, _, bad := net.SplitHostPort(address)
+	if bad != nil || !errors.Is(err, syscall.EADDRINUSE) {
+		return "", usage("--listen %s: %s", address, reasonOf(err))
 	}
-	return net.JoinHostPort(host, "0")
+	return net.JoinHostPort(host, "0"), nil
+}
+
+// reasonOf is what an error of net says without the address.
+func reasonOf(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
+}
+
+// reachable is the address under which a listener is called from this machine.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return addr.String()
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 }
 
 func writeDemoConfig(dir, listen string) (string, error) {

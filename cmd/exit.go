@@ -55,7 +55,7 @@ func report(stderr io.Writer, c *cobra.Command, err error) int {
 		err = errors.New("interrupted")
 	}
 	text := strings.TrimRight(err.Error(), "\n")
-	if errors.Is(err, fs.ErrPermission) && !strings.Contains(text, "sudo") {
+	if errors.Is(err, fs.ErrPermission) && !strings.Contains(text, "sudo") && !strings.Contains(text, "user id") {
 		text += "; run it as root, with sudo, or as a member of the group scalelite"
 	}
 	fmt.Fprintf(stderr, "scalelite: %s\n", text)

@@ -6,21 +6,28 @@ import (
 	"log/slog"
 
 	"github.com/robfig/cron/v3"
+
+	"scalelite/web"
 )
 
-// jobs is what is done once a day: retention, and sweeping what must not grow
+// jobs is what is done on a schedule: retention, and sweeping what must not grow
 // for ever.
 type jobs struct {
 	schedule string
 	log      *slog.Logger
 	core     *core
+	web      *web.Server
 }
 
-func newJobs(schedule string, log *slog.Logger, c *core) (*jobs, error) {
+// linksEvery is how often links to protected recordings that open nothing any
+// more are swept: each getRecordings makes some.
+const linksEvery = "@hourly"
+
+func newJobs(schedule string, log *slog.Logger, c *core, w *web.Server) (*jobs, error) {
 	if _, err := cron.ParseStandard(schedule); err != nil {
 		return nil, fmt.Errorf("recordings.retention_schedule: %w", err)
 	}
-	return &jobs{schedule, log, c}, nil
+	return &jobs{schedule, log, c, w}, nil
 }
 
 // run does the jobs on their schedule until ctx ends, and returns when the last
@@ -32,6 +39,9 @@ func (j *jobs) run(ctx context.Context) error {
 	c := cron.New(cron.WithChain(cron.SkipIfStillRunning(log), cron.Recover(log)))
 	if _, err := c.AddFunc(j.schedule, func() { j.daily(ctx) }); err != nil {
 		return fmt.Errorf("schedule the daily jobs: %w", err)
+	}
+	if _, err := c.AddFunc(linksEvery, func() { j.links(ctx) }); err != nil {
+		return fmt.Errorf("schedule the hourly jobs: %w", err)
 	}
 	c.Start()
 	<-ctx.Done()
@@ -53,11 +63,16 @@ func (j *jobs) daily(ctx context.Context) {
 	}{
 		{"callbacks", j.core.outbox.Sweep},
 		{"imports", j.core.spool.Sweep},
-		{"links", j.core.store.SweepPlayTokens},
 	} {
 		if err := sweep.do(ctx); err != nil {
 			j.log.Error("daily sweep failed", "of", sweep.what, "cause", err)
 		}
+	}
+}
+
+func (j *jobs) links(ctx context.Context) {
+	if _, err := j.web.SweepTokens(ctx); err != nil && ctx.Err() == nil {
+		j.log.Error("links of protected recordings could not be swept", "cause", err)
 	}
 }
 

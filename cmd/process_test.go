@@ -48,6 +48,14 @@ type process struct {
 // section [balancer].
 func newProcess(t testing.TB, extra string) *process {
 	t.Helper()
+	return newProcessWith(t, sections{balancer: extra})
+}
+
+// sections are lines of TOML for those of the configuration.
+type sections struct{ web, balancer, recordings string }
+
+func newProcessWith(t testing.TB, extra sections) *process {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "scalelite-test-") // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -68,12 +76,35 @@ func newProcess(t testing.TB, extra string) *process {
 	})
 	address := freeLoopback(t)
 	p.base = "http://" + address
-	text := fmt.Sprintf("[web]\nlisten = %q\nadmin_socket = %q\nsecrets = [%q]\n[store]\npath = %q\n[balancer]\n%s\n",
-		address, filepath.Join(dir, "admin.sock"), processSecret.Reveal(), p.database(), extra)
-	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	p.configure(address, extra)
 	return p
+}
+
+// configure writes the configuration file.
+func (p *process) configure(address string, extra sections) {
+	p.t.Helper()
+	if !strings.Contains(extra.web, "secrets") {
+		extra.web += fmt.Sprintf("\nsecrets = [%q]", processSecret.Reveal())
+	}
+	text := fmt.Sprintf("[web]\nlisten = %q\nadmin_socket = %q\n%s\n[store]\npath = %q\n[recordings]\n",
+		address, p.path("admin.sock"), extra.web, p.database())
+	for _, dir := range []string{"spool", "work", "published", "unpublished", "failed"} {
+		if !strings.Contains(extra.recordings, dir+"_dir") {
+			text += fmt.Sprintf("%s_dir = %q\n", dir, p.path(dir))
+		}
+	}
+	if !strings.Contains(extra.recordings, "min_free") {
+		text += "min_free = \"1MB\"\n"
+	}
+	text += extra.recordings + "\n[balancer]\n" + extra.balancer + "\n"
+	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// path is one below the directory of the process.
+func (p *process) path(elements ...string) string {
+	return filepath.Join(append([]string{p.dir}, elements...)...)
 }
 
 func (p *process) database() string { return filepath.Join(p.dir, "scalelite.db") }
@@ -104,14 +135,20 @@ func (p *process) run(args ...string) (stdout, stderr string, err error) {
 	return out.String(), errOut.String(), err
 }
 
-// start runs serve and waits until it answers.
-func (p *process) start() {
+// launch runs serve.
+func (p *process) launch() {
 	p.t.Helper()
 	p.cmd = p.command("serve")
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// start runs serve and waits until it answers.
+func (p *process) start() {
+	p.t.Helper()
+	p.launch()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for {
@@ -205,4 +242,24 @@ func (b *lockedBuffer) tail() string {
 		text = "..." + text[len(text)-4000:]
 	}
 	return text
+}
+
+// metric returns the value of a metric, "" if there is none.
+func (p *process) metric(name string) string {
+	p.t.Helper()
+	response, err := p.client.Get(p.base + "/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
 }

@@ -206,6 +206,8 @@ func outcomeOf(i store.Import) error {
 	switch {
 	case i.State == store.ImportImported:
 		return nil
+	case i.State == store.ImportReplaced:
+		return errors.New("not imported: a newer tarball of the same name took its place in the spool")
 	case !i.Ended.IsZero():
 		return fmt.Errorf("not imported: %s; 'scalelite recordings retry %s' tries again", i.Error, i.File)
 	case i.Next.IsZero():

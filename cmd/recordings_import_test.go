@@ -96,14 +96,14 @@ func TestImportRefusesWhatIsNoTarball(t *testing.T) {
 		t.Errorf("something was sent: %q", p.calls)
 	}
 	p.fail = &admin.Error{Code: admin.Conflict, Message: "the spool is full"}
-	s.deps.dial = func(string) admin.Service { return reachable{p} }
+	s.deps.dial = func(string) admin.Service { return socketAnswers{p} }
 	s.imports(good[0]).wantFail(t, exitFailure, good[0]+": not imported: the spool is full", "1 of 1 tarball was not imported")
 }
 
-// reachable is a pool whose Info works although the rest fails.
-type reachable struct{ *pool }
+// socketAnswers is a pool whose Info works although the rest fails.
+type socketAnswers struct{ *pool }
 
-func (reachable) Info(context.Context) (admin.Info, error) { return admin.Info{Daemon: true}, nil }
+func (socketAnswers) Info(context.Context) (admin.Info, error) { return admin.Info{Daemon: true}, nil }
 
 // direct is a service that has no daemon.
 type direct struct {

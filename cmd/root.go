@@ -63,7 +63,19 @@ type app struct {
 
 // config loads the configuration.
 func (a *app) config() (*config.Loaded, error) {
-	return config.Load(config.Options{File: a.configFile, SystemFile: a.systemFile, Getenv: a.getenv})
+	return config.Load(a.configOptions())
+}
+
+// serviceConfig reads the configuration for the service, and looks at where its
+// directories lie.
+func (a *app) serviceConfig() (*config.Loaded, error) {
+	o := a.configOptions()
+	o.FileSystems = true
+	return config.Load(o)
+}
+
+func (a *app) configOptions() config.Options {
+	return config.Options{File: a.configFile, SystemFile: a.systemFile, Getenv: a.getenv}
 }
 
 // The groups of commands in the help.

@@ -29,7 +29,7 @@ The secret for the front-ends is shown by 'scalelite secret'.`,
 }
 
 func (a *app) serve(ctx context.Context) error {
-	l, err := a.config()
+	l, err := a.serviceConfig()
 	if err != nil {
 		return err
 	}

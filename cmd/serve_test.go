@@ -303,3 +303,35 @@ func TestDemoLeavesNothingBehind(t *testing.T) {
 		t.Errorf("left behind: %v %v", left, err)
 	}
 }
+
+// Where the demo listens is what was asked for; another port is taken for one
+// that is in use, and for nothing else.
+func TestDemoAddress(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	free := freeLoopback(t)
+	for given, want := range map[string]string{free: free, taken.Addr().String(): "127.0.0.1:0"} {
+		if got, err := freeAddress(t.Context(), given); err != nil || got != want {
+			t.Errorf("%s: %s, %v; want %s", given, got, err, want)
+		}
+	}
+	s := newSession(t, nil)
+	for _, bad := range []string{"nonsense", ":70000", "192.0.2.1:80"} {
+		s.run("", "demo", "--listen", bad).wantFail(t, exitUsage, "--listen "+bad+": ")
+	}
+	for addr, want := range map[string]string{
+		"0.0.0.0:80": "127.0.0.1:80", "[::]:80": "127.0.0.1:80", "127.0.0.2:80": "127.0.0.2:80", "[::1]:80": "[::1]:80",
+	} {
+		tcp, err := net.ResolveTCPAddr("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := reachable(tcp); got != want {
+			t.Errorf("%s is reached at %s, want %s", addr, got, want)
+		}
+	}
+}

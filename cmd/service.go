@@ -59,7 +59,7 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 	}
 	s.onStop("database", s.core.close)
 	metrics.Watch(s.core.pool)
-	if err := s.core.openRecordings(ctx, l, log, s.frontendSecrets); err != nil {
+	if err := s.core.openRecordings(ctx, l, log, s.frontendSecrets, metrics.CountImports); err != nil {
 		return s, err
 	}
 	if s.certs, err = web.OpenCertificates(l.Config.Web, s.core.store, log.With("component", "tls")); err != nil {
@@ -145,7 +145,7 @@ func (s *service) startRecordings(ctx context.Context) error {
 	if s.core.library == nil {
 		return nil
 	}
-	jobs, err := newJobs(s.loaded.Config.Recordings.RetentionSchedule, s.log.With("component", "jobs"), s.core)
+	jobs, err := newJobs(s.loaded.Config.Recordings.RetentionSchedule, s.log.With("component", "jobs"), s.core, s.web)
 	if err != nil {
 		return err
 	}
@@ -171,6 +171,7 @@ func (s *service) startAdmin(ctx context.Context, metrics *web.Metrics) error {
 		ConfiguredSecrets: s.loaded.Config.Web.Secrets,
 		OnSecrets:         s.web.SetSecrets,
 	})
+	metrics.WatchRecordings(s.admin)
 	handler := admin.NewHandler(s.admin, admin.HandlerOptions{
 		Log: s.log.With("component", "admin"), Metrics: metrics.Handler(), Version: build().Version,
 	})

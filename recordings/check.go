@@ -207,7 +207,12 @@ func (l *Library) checkTrash(ctx context.Context) (problems []Problem, err error
 		if err != nil {
 			return nil, err
 		}
-		if len(kinds) == 0 && len(t.Recording.Formats) > 0 {
+		r, err := l.recording(ctx, nil, t.Recording.ID)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		underWay := r.Moving != "" // told by checkRecord
+		if len(kinds) == 0 && len(t.Recording.Formats) > 0 && !underWay {
 			problems = append(problems, Problem{RecordID: t.Recording.ID, Kind: problemMissing, Detail: "the trash no longer holds its files; it cannot be brought back"})
 		}
 	}
@@ -227,7 +232,10 @@ func (l *Library) repair(ctx context.Context, id string) error {
 	if err := l.repairRecord(ctx, id); err != nil {
 		return err
 	}
-	_, err := l.adopt(ctx, id)
+	r, err := l.adopt(ctx, id)
+	if err == nil && r.Error != "" {
+		l.log.Warn("files without a record could not get one", "recording", id, "cause", r.Error)
+	}
 	return err
 }
 

@@ -2,9 +2,11 @@ package recordings
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -266,4 +268,48 @@ func TestRescanOfFilesInBothTrees(t *testing.T) {
 	if r := s.get(idA); r.State != store.Unpublished || r.Moving != "" {
 		t.Errorf("state %s, moving %q", r.State, r.Moving)
 	}
+}
+
+// T28: whoever asks whether the files are here learns what lies on the disk.
+func TestCountFiles(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.imports(presentation(idA))
+	r := s.get(idA)
+	f, _ := r.Format("presentation")
+	files, bytes, err := s.CountFiles(r, "presentation")
+	if err != nil || files != f.Files || bytes != f.Bytes || files == 0 {
+		t.Errorf("%d files, %d bytes, %v, want %d and %d", files, bytes, err, f.Files, f.Bytes)
+	}
+	lost := filepath.Join(s.trees.path(store.Published, "presentation", idA), "metadata.xml")
+	text, err := os.ReadFile(lost)
+	must(t, err, os.Remove(lost))
+	if files, bytes, err := s.CountFiles(r, "presentation"); err != nil || files != f.Files-1 || bytes != f.Bytes-int64(len(text)) {
+		t.Errorf("%d files, %d bytes, %v after one was lost", files, bytes, err)
+	}
+	must(t, os.WriteFile(lost, text, 0o644))
+	for _, kind := range []string{"video", "../presentation", ""} {
+		if _, _, err := s.CountFiles(r, kind); !errors.Is(err, ErrNotFound) {
+			t.Errorf("format %q: %v, want ErrNotFound", kind, err)
+		}
+	}
+	s.deletes(idA)
+	if _, _, err := s.CountFiles(s.get(idA), "presentation"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("deleted: %v, want ErrNotFound", err)
+	}
+}
+
+// What check could not mend is in the log with its reason.
+func TestCheckTellsWhyFilesGetNoRecord(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	s := newShelf(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	dir := s.trees.path(store.Published, "video", idA)
+	must(t, os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "video-0.m4v"), []byte("x"), 0o644))
+	_, err := s.Check(t.Context(), true)
+	must(t, err)
+	if !strings.Contains(log.String(), idA) || !strings.Contains(log.String(), "there is no metadata.xml") {
+		t.Errorf("log: %s", log.String())
+	}
+	must(t, os.RemoveAll(dir))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,12 +107,18 @@ func (c Config) Validate() error {
 		bad("tries", "%d is too few; at least 1", c.Tries)
 	}
 	for _, format := range c.Formats {
-		if !PlainWord(format) {
+		switch {
+		case !PlainWord(format):
 			bad("formats", "%q is no name of a format; letters, digits, '-' and '_'", format)
+		case slices.Contains(ownPaths, format):
+			bad("formats", "/%s/ is a path of the program itself; no format can be served there", format)
 		}
 	}
 	return errors.Join(errs...)
 }
+
+// ownPaths are the first segments of paths that are no format's.
+var ownPaths = []string{"bigbluebutton", "fsapi", "health_check", "metrics", "playback", "recording", "scalelite"}
 
 // validateDirs: each directory is set, and none lies inside another.
 func (c Config) validateDirs(bad func(key, format string, args ...any)) {

@@ -65,7 +65,10 @@ func (l *Library) delete(ctx context.Context, r store.Recording) error {
 		return err
 	}
 	l.step("deleted the record")
-	return l.finishDelete(ctx, r)
+	if err := l.finishDelete(ctx, r); err != nil {
+		return fmt.Errorf("nobody sees it any more, but its files could not be removed, which is tried again every day: %w", err)
+	}
+	return nil
 }
 
 // tombstone is what remains of a deleted recording: what the listings find it

@@ -129,10 +129,18 @@ func unpackError(err error) error {
 	case errors.Is(err, unpack.ErrNoSpace):
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	case errors.Is(err, unpack.ErrIncomplete), errors.Is(err, unpack.ErrChanged):
-		return fmt.Errorf("%w: %w", ErrIncomplete, err)
+		return &known{err, ErrIncomplete}
 	}
 	return err
 }
+
+// known is an error that says enough by itself, and also is one of ours.
+type known struct {
+	error
+	ours error
+}
+
+func (k *known) Unwrap() []error { return []error{k.error, k.ours} }
 
 // incoming is one recording of a tarball.
 type incoming struct {

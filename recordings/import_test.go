@@ -470,6 +470,8 @@ func TestImportOfACutTarball(t *testing.T) {
 		}
 		if _, err := s.Import(t.Context(), path, nil); !errors.Is(err, ErrIncomplete) {
 			t.Errorf("%d of %d bytes: %v, want ErrIncomplete", size, len(text), err)
+		} else if n := strings.Count(err.Error(), "incomplete"); n != 1 {
+			t.Errorf("%d of %d bytes: said %d times: %v", size, len(text), n, err)
 		}
 	}
 	s.wantFiles(store.Published)

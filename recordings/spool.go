@@ -12,6 +12,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/robfig/cron/v3"
+	"golang.org/x/sys/unix"
 
 	"scalelite/store"
 )
@@ -90,6 +91,10 @@ func NewSpool(o SpoolOptions) (*Spool, error) {
 	for _, dir := range []string{o.Config.SpoolDir, o.Config.FailedDir} {
 		if err := os.MkdirAll(dir, 0o775); err != nil {
 			return nil, fmt.Errorf("make the spool: %w", err)
+		}
+		// It may be mounted, or given to us, later: that is no reason to stay away.
+		if err := unix.Access(dir, unix.R_OK|unix.W_OK|unix.X_OK); err != nil {
+			o.Log.Error("tarballs cannot be taken out of the spool, or not be set aside", "path", dir, "cause", err, "remedy", fmt.Sprintf("let it belong to user id %d", os.Geteuid()))
 		}
 	}
 	return &Spool{

@@ -166,11 +166,23 @@ func (s *Spool) retry(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := moveFile(ctx, s.failedPath(name), s.path(name)); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			err = fmt.Errorf("%w: another tarball has its name there", ErrInvalid)
-		}
+	err = s.unfail(ctx, name)
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%w: another tarball has its name there", ErrInvalid)
+	}
+	if err != nil {
 		return errors.Join(err, s.Withdraw(context.WithoutCancel(ctx), id))
+	}
+	return nil
+}
+
+// unfail moves a tarball from failed_dir to the spool, and removes the text that
+// was beside it: before it can fail there again and get another one.
+func (s *Spool) unfail(ctx context.Context, name string) error {
+	s.failing.Lock()
+	defer s.failing.Unlock()
+	if err := moveFile(ctx, s.failedPath(name), s.path(name)); err != nil {
+		return err
 	}
 	_ = os.Remove(s.failedPath(name + ".txt"))
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -312,5 +313,21 @@ func TestSpoolCopyInterrupted(t *testing.T) {
 	}
 	if found, _ := os.ReadDir(dir); len(found) != 1 {
 		t.Errorf("the directory has %v", found)
+	}
+}
+
+// A spool that is gone must not look like one that is empty.
+func TestFilesOfAMissingSpool(t *testing.T) {
+	t.Parallel()
+	r := newSpoolRig(t, nil)
+	if files, err := r.Files(t.Context()); err != nil || len(files) > 0 {
+		t.Errorf("%+v, %v", files, err)
+	}
+	if err := os.Remove(r.Dir()); err != nil {
+		t.Fatal(err)
+	}
+	files, err := r.Files(t.Context())
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "recordings.spool_dir "+r.Dir()) {
+		t.Errorf("%+v, %v", files, err)
 	}
 }

@@ -292,7 +292,8 @@ func printable(r rune) rune {
 
 // Writable reports why nothing can be put into the spool, for the health check.
 func (s *Spool) Writable() error {
-	if err := unix.Access(s.o.Config.SpoolDir, unix.W_OK|unix.X_OK); err != nil {
+	// The dot makes it a directory: a file in its place may be writable too.
+	if err := unix.Access(s.o.Config.SpoolDir+"/.", unix.W_OK|unix.X_OK); err != nil {
 		return fmt.Errorf("the spool %s is not writable: %w", s.o.Config.SpoolDir, err)
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"scalelite/store"
 )
 
@@ -66,8 +68,12 @@ func (s *Spool) shown(e *entry) store.Import {
 	return i
 }
 
-// Files lists the tarballs of the spool and of failed_dir, the oldest first.
+// Files lists the tarballs of the spool and of failed_dir, the oldest first. A
+// spool that cannot be read is an error, not an empty one.
 func (s *Spool) Files(context.Context) ([]SpoolFile, error) {
+	if err := unix.Access(s.o.Config.SpoolDir, unix.R_OK|unix.X_OK); err != nil {
+		return nil, fmt.Errorf("read recordings.spool_dir %s: %w", s.o.Config.SpoolDir, err)
+	}
 	all, err := s.failedFiles()
 	if err != nil {
 		return nil, err

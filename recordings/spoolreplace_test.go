@@ -261,7 +261,7 @@ func TestSpoolAnnouncedAgain(t *testing.T) {
 		r.rename("a.tar", "fourth")
 		r.lookNow()
 		r.wantTaken("second", "third", "fourth")
-		r.wantImport(first, store.ImportFailed, "a newer tarball took its name")
+		r.wantImport(first, store.ImportReplaced, "")
 		for _, id := range []string{second, during, fourth} {
 			r.wantImport(id, store.ImportImported, "")
 		}
@@ -289,7 +289,7 @@ func TestSpoolAnnouncedAgainWhileFailing(t *testing.T) {
 		elapse(time.Minute)
 		r.wantTaken("second")
 		r.wantImport(second, store.ImportImported, "")
-		r.wantImport(first, store.ImportFailed, "a newer tarball took its name")
+		r.wantImport(first, store.ImportReplaced, "")
 	})
 }
 

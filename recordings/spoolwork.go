@@ -222,6 +222,6 @@ func (s *Spool) put(i store.Import) error {
 
 // replaced is an import whose tarball gave its name to a newer one.
 func replaced(i store.Import, now time.Time) store.Import {
-	i.State, i.Ended, i.Next, i.Error = store.ImportFailed, now, time.Time{}, "a newer tarball took its name"
+	i.State, i.Ended, i.Next, i.Error = store.ImportReplaced, now, time.Time{}, ""
 	return i
 }

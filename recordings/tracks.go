@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,6 +23,9 @@ const (
 
 // uploaded is the source of a track that came through the API.
 const uploaded = "upload"
+
+// maxCaptionIndex bounds the list of text tracks in bytes: it came from outside.
+const maxCaptionIndex = 4 << 20
 
 // MaxTrack is the largest text track in bytes that is taken.
 const MaxTrack = 4 << 20
@@ -48,6 +52,20 @@ func (l *Library) withFiles(ctx context.Context, scope Scope, id string) (store.
 	return r, err
 }
 
+// settled is withFiles once the files are where they are to be: what was begun
+// with the recording and not finished is finished first. The caller holds its
+// lock.
+func (l *Library) settled(ctx context.Context, scope Scope, id string) (store.Recording, error) {
+	r, err := l.withFiles(ctx, scope, id)
+	if err != nil || r.Moving == "" {
+		return r, err
+	}
+	if err := l.resume(ctx, r); err != nil {
+		return r, err
+	}
+	return l.withFiles(ctx, scope, id)
+}
+
 func (l *Library) captions(r store.Recording) (*caption.Index, error) {
 	index, err := readCaptions(l.trees.path(r.State, trackFormat, r.ID))
 	if err != nil {
@@ -59,9 +77,17 @@ func (l *Library) captions(r store.Recording) (*caption.Index, error) {
 // readCaptions reads the list of text tracks in a directory, empty if there is
 // none.
 func readCaptions(dir string) (*caption.Index, error) {
-	data, err := os.ReadFile(filepath.Join(dir, captionIndex))
+	f, err := os.Open(filepath.Join(dir, captionIndex))
 	if errors.Is(err, fs.ErrNotExist) {
 		return &caption.Index{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxCaptionIndex+1))
+	if err == nil && len(data) > maxCaptionIndex {
+		err = fmt.Errorf("%s has more than %d bytes", captionIndex, maxCaptionIndex)
 	}
 	if err != nil {
 		return nil, err
@@ -88,7 +114,7 @@ func (l *Library) PutTrack(ctx context.Context, scope Scope, id string, track ca
 		return err
 	}
 	defer release()
-	r, err := l.withFiles(ctx, scope, id)
+	r, err := l.settled(ctx, scope, id)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (t trees) prepare() error {
 		err := os.Rename(probe, moved)
 		switch {
 		case errors.Is(err, syscall.EXDEV):
-			return fmt.Errorf("recordings.%s: %s and recordings.work_dir %s are not on one file system (or not in one mount of it); move work_dir and both trees below one directory", d.key, d.path, t.work)
+			return fmt.Errorf("recordings.%s: %w", d.key, boundary(d.path, t.work))
 		case err != nil:
 			return fmt.Errorf("recordings.%s: %s is not writable: %w; let it belong to user id %d", d.key, d.path, err, os.Geteuid())
 		}

@@ -35,7 +35,7 @@ func ParseSize(text string) (int64, error) {
 	digits := strings.TrimRight(text, "BKMGTIbkmgti ")
 	unit, ok := sizeUnits[strings.ToUpper(strings.TrimSpace(text[len(digits):]))]
 	n, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
-	if !ok || err != nil || n < 0 || n*unit > math.MaxInt64/2 {
+	if !ok || err != nil || !(n >= 0 && n*unit <= math.MaxInt64/2) { // nor is NaN
 		return 0, fmt.Errorf("%q is no size; write \"1GB\", or \"512MiB\"", text)
 	}
 	return int64(n * unit), nil

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"iter"
 	"time"
@@ -36,6 +35,8 @@ const (
 	ImportImporting ImportState = "importing"
 	ImportImported  ImportState = "imported"
 	ImportFailed    ImportState = "failed"
+	// ImportReplaced: a newer tarball took its name before it was imported.
+	ImportReplaced ImportState = "replaced"
 )
 
 func importKey(id string) kv.Key { return importTable.String(id) }
@@ -123,26 +124,12 @@ func (tx *Tx) PutPlayToken(t PlayToken) error { return tx.put(tokenTable.String(
 // DeletePlayToken removes a token.
 func (tx *Tx) DeletePlayToken(token string) error { return tx.kv.Delete(tokenTable.String(token)) }
 
-// PlayTokens lists all tokens.
-func (tx *Tx) PlayTokens() iter.Seq2[PlayToken, error] { return list[PlayToken](tx, tokenTable) }
-
-// SweepPlayTokens removes tokens that nobody can use any more.
-func (s *Store) SweepPlayTokens(ctx context.Context) error {
-	return s.Update(ctx, func(tx *Tx) error {
-		for t, err := range tx.PlayTokens() {
-			if err != nil {
-				return err
-			}
-			if tx.Now.Sub(t.Expires) > tokenKept {
-				if err := tx.DeletePlayToken(t.Token); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
+// PlayTokens lists the tokens behind one, "" for all: there may be too many for
+// one transaction.
+func (tx *Tx) PlayTokens(after string) iter.Seq2[PlayToken, error] {
+	var from []byte
+	if after != "" {
+		from = tokenTable.String(after)
+	}
+	return listAfter[PlayToken](tx, tokenTable, from)
 }
-
-// tokenKept is how long a token stays after it has expired: the grace after its
-// first use may outlast it.
-const tokenKept = 24 * time.Hour

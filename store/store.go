@@ -148,9 +148,12 @@ func get[T any](tx *Tx, key kv.Key) (T, error) {
 }
 
 // list decodes the records whose key begins with prefix, in key order.
-func list[T any](tx *Tx, prefix kv.Key) iter.Seq2[T, error] {
+func list[T any](tx *Tx, prefix kv.Key) iter.Seq2[T, error] { return listAfter[T](tx, prefix, nil) }
+
+// listAfter is list from behind a key on, nil for all.
+func listAfter[T any](tx *Tx, prefix kv.Key, after []byte) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for item, err := range tx.kv.Scan(prefix, nil) {
+		for item, err := range tx.kv.Scan(prefix, after) {
 			var record T
 			if err == nil {
 				if err = json.Unmarshal(item.Value, &record); err != nil {

@@ -94,6 +94,7 @@ func newSystem(t testing.TB, o settings) *system {
 	s.pool, err = balancer.New(ctx, balancer.Options{
 		Store: s.store, Client: bbb.NewClient(bbb.NewTransport(limits), limits),
 		Config: config, Algorithm: bbb.SHA256, Log: log.With("component", "balancer"), Hooks: metrics.Hooks(),
+		Recordings: o.recordings != nil,
 	})
 	if err != nil {
 		t.Fatal(err)

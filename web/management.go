@@ -15,6 +15,8 @@ import (
 
 	"scalelite/balancer"
 	"scalelite/balancer/bbb"
+	"scalelite/recordings"
+	"scalelite/store"
 )
 
 // management is the management API: JSON, signed as the BBB API is, but over the
@@ -22,6 +24,11 @@ import (
 // POSTs out.
 type management struct {
 	pool *balancer.Balancer
+	// store, library and spool are for the calls about recordings; the latter two
+	// are nil while recordings are switched off.
+	store   *store.Store
+	library *recordings.Library
+	spool   *recordings.Spool
 	// verify returns what checks a request now.
 	verify func() bbb.Verifier
 	// refuse answers a request whose checksum is not good.
@@ -58,6 +65,7 @@ func (m *management) register(g *echo.Group) {
 	} {
 		g.POST("/"+name, m.handle(name, do))
 	}
+	m.registerRecordings(g)
 }
 
 // handle checks content type and checksum, in this order, before it looks at
@@ -111,6 +119,10 @@ func asAPIError(err error, id string) *apiError {
 	switch {
 	case errors.Is(err, balancer.ErrNoSuchServer):
 		return &apiError{http.StatusNotFound, "Couldn't find server with id=" + id}
+	case errors.Is(err, recordings.ErrNotFound), errors.Is(err, store.ErrNotFound):
+		return &apiError{http.StatusNotFound, "Couldn't find recording with id=" + id}
+	case errors.Is(err, recordings.ErrNoFiles):
+		return &apiError{http.StatusConflict, "The files of the recording are missing"}
 	case errors.Is(err, balancer.ErrInvalid):
 		return &apiError{http.StatusBadRequest, strings.Replace(err.Error(), balancer.ErrInvalid.Error()+": ", "", 1)}
 	case errors.Is(err, balancer.ErrExists):
@@ -123,7 +135,7 @@ func asAPIError(err error, id string) *apiError {
 func (m *management) answer(c echo.Context, call string, r managementRequest, status int, result any, err error) error {
 	about := []any{"addr", c.RealIP(), "call", call}
 	if id, has := r.lookup("id"); has {
-		about = append(about, "server", clip(id))
+		about = append(about, subjectOf(call), clip(id))
 	}
 	switch {
 	case err != nil:

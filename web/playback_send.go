@@ -1,11 +1,13 @@
 package web
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"hash/fnv"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"syscall"
@@ -41,7 +43,7 @@ func (s *Server) send(c echo.Context, r store.Recording, f sent) error {
 	if kind.text {
 		h.Set("Vary", "Accept-Encoding")
 	}
-	out := &pacedWriter{ResponseWriter: c.Response().Writer, patience: s.patience}
+	out := &pacedWriter{ResponseWriter: c.Response().Writer, request: request, patience: s.patience}
 	c.Response().Committed = true
 	if kind.text && compressible(request, info.Size()) {
 		if s.sendPacked(out, request, r, f, info) {
@@ -79,6 +81,7 @@ const (
 // hands files to the kernel.
 type pacedWriter struct {
 	http.ResponseWriter
+	request  *http.Request
 	patience time.Duration
 }
 
@@ -98,6 +101,7 @@ func (w *pacedWriter) ReadFrom(src io.Reader) (n int64, err error) {
 	if !limited {
 		return io.Copy(struct{ io.Writer }{w}, src)
 	}
+	defer corked(w.request)()
 	for whole.N > 0 {
 		w.extend()
 		chunk := &io.LimitedReader{R: whole.R, N: min(whole.N, sendChunk)}
@@ -108,4 +112,17 @@ func (w *pacedWriter) ReadFrom(src io.Reader) (n int64, err error) {
 		}
 	}
 	return n, nil
+}
+
+// connKey is where the context of a request has its connection.
+type connKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// connOf returns the connection of a request, nil if it is not known.
+func connOf(r *http.Request) net.Conn {
+	c, _ := r.Context().Value(connKey{}).(net.Conn)
+	return c
 }

@@ -233,7 +233,13 @@ func TestPrecompressed(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := s.keep(recordingID, map[string]string{"presentation/tldraw.json": long, "presentation/tldraw.json.gz": better.String()}, nil)
-	path := "/presentation/" + recordingID + "/tldraw.json"
+	path, name := "/presentation/"+recordingID+"/tldraw.json", filepath.Join(s.dir(r, "presentation"), "tldraw.json.gz")
+	dated := func(at time.Time) {
+		if err := os.Chtimes(name, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dated(time.Now().Add(time.Hour))
 	a := s.packed("GET", path)
 	if a.body != better.String() || a.header.Get("Content-Encoding") != "gzip" || a.header.Get("Content-Type") != "application/json" ||
 		a.header.Get("Content-Length") != fmt.Sprint(better.Len()) || a.header.Get("Accept-Ranges") != "" {
@@ -251,10 +257,7 @@ func TestPrecompressed(t *testing.T) {
 	if a := s.play("GET", path); a.body != long {
 		t.Errorf("uncompressed: %d bytes %v", len(a.body), a.header)
 	}
-	old := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(filepath.Join(s.dir(r, "presentation"), "tldraw.json.gz"), old, old); err != nil {
-		t.Fatal(err)
-	}
+	dated(time.Now().Add(-time.Hour))
 	if a := s.packed("GET", path); a.body == better.String() || gunzip(t, a.body) != long {
 		t.Errorf("an outdated one is taken: %v", a.header)
 	}
@@ -382,7 +385,7 @@ func TestStalledDownloadEnds(t *testing.T) {
 	s := newLibrary(t, nil)
 	content := strings.Repeat("0123456789abcdef", 32<<20/16)
 	s.keep(recordingID, map[string]string{"presentation/a.webm": content}, nil)
-	addr := s.slowServer(300 * time.Millisecond)
+	s.web.patience = 300 * time.Millisecond
 	var open atomic.Int64
 	counted := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		open.Add(1)
@@ -390,7 +393,6 @@ func TestStalledDownloadEnds(t *testing.T) {
 		s.web.Handler().ServeHTTP(w, r)
 	}))
 	defer counted.Close()
-	_ = addr
 	_, response := download(t, counted.Listener.Addr().String(), "/presentation/"+recordingID+"/a.webm")
 	defer response.Body.Close()
 	for end := time.Now().Add(20 * time.Second); open.Load() > 0; time.Sleep(10 * time.Millisecond) {

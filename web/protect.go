@@ -101,33 +101,39 @@ func tokenOpens(t store.PlayToken, now time.Time, grace time.Duration) bool {
 	return now.Sub(t.Used) < grace
 }
 
-// sweepBatch is how many tokens are removed in one transaction.
+// sweepBatch is how many tokens are looked at, and removed, in one transaction.
 const sweepBatch = 2000
 
 // SweepTokens removes the tokens of protected links that open nothing any more,
 // and returns how many. Each getRecordings makes some: it is to be called every
 // hour or so.
 func (s *Server) SweepTokens(ctx context.Context) (removed int, err error) {
-	grace := s.recordingsConfig().TokenGrace
+	grace, after := s.recordingsConfig().TokenGrace, ""
 	for {
 		var spent []string
+		var seen int
+		var last string
 		err := s.store.View(ctx, func(tx *store.Tx) error {
-			spent = nil
-			for t, err := range tx.PlayTokens() {
+			spent, seen = nil, 0
+			for t, err := range tx.PlayTokens(after) {
 				if err != nil {
 					return err
 				}
 				if !tokenOpens(t, tx.Now, grace) {
 					spent = append(spent, t.Token)
 				}
-				if len(spent) == sweepBatch {
+				last = t.Token
+				if seen++; seen == sweepBatch {
 					break
 				}
 			}
 			return nil
 		})
-		if err != nil || len(spent) == 0 {
+		if err != nil || seen == 0 {
 			return removed, err
+		}
+		if after = last; len(spent) == 0 {
+			continue
 		}
 		err = s.store.Update(ctx, func(tx *store.Tx) error {
 			var errs []error

@@ -421,7 +421,7 @@ func TestSweepTokens(t *testing.T) {
 	var got []string
 	err = s.store.View(context.Background(), func(tx *store.Tx) error {
 		got = nil
-		for token, err := range tx.PlayTokens() {
+		for token, err := range tx.PlayTokens("") {
 			if err != nil {
 				return err
 			}

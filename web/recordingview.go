@@ -54,7 +54,9 @@ func (s *Server) scheme(c echo.Context) string {
 	if c.Request().TLS != nil {
 		return "https"
 	}
-	if s.fromProxy(c) && strings.EqualFold(strings.TrimSpace(c.Request().Header.Get("X-Forwarded-Proto")), "https") {
+	// Of several proxies in a row, the first one spoke to the client.
+	first, _, _ := strings.Cut(c.Request().Header.Get("X-Forwarded-Proto"), ",")
+	if s.fromProxy(c) && strings.EqualFold(strings.TrimSpace(first), "https") {
 		return "https"
 	}
 	return "http"

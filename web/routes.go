@@ -37,7 +37,7 @@ func (s *Server) routes() {
 		e.Match(call.methods(), apiPath+"/"+call.name, s.serve(call))
 	}
 	m := management{
-		pool: s.pool, log: s.log,
+		pool: s.pool, store: s.store, library: s.library, spool: s.spool, log: s.log,
 		verify: func() bbb.Verifier { return s.live.Load().management },
 		refuse: s.refuseChecksum,
 	}

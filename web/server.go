@@ -32,8 +32,9 @@ const (
 	maxHeaderBytes    = 64 << 10
 )
 
-// drainTimeout is how long a stop waits for running requests.
-const drainTimeout = 20 * time.Second
+// drainTimeout is how long a stop waits for running requests. A create that tries
+// three servers may take most of it.
+const drainTimeout = 110 * time.Second
 
 // Options of New. Metrics may be nil.
 type Options struct {
@@ -154,7 +155,7 @@ func (s *Server) Handler() http.Handler { return s.echo }
 // returns. It closes ln. With Options.Certificates it speaks TLS.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	s.sweepUploads()
-	server := &http.Server{Handler: s.echo}
+	server := &http.Server{Handler: s.echo, ConnContext: withConn}
 	if s.options.Certificates != nil {
 		server.TLSConfig = s.options.Certificates.config()
 	}

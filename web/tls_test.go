@@ -211,7 +211,7 @@ func TestHTTP2(t *testing.T) {
 	s.client.Transport = transport
 	film := strings.Repeat("0123456789abcdef", 1<<18) // 4 MiB
 	s.keep(recordingID, map[string]string{"video/film.webm": film}, nil)
-	path := "/playback/video/" + recordingID + "/film.webm"
+	path := "/video/" + recordingID + "/film.webm"
 	if a := s.play("GET", path); a.status != 200 || string(a.body) != film {
 		t.Errorf("whole file: %d, %d bytes", a.status, len(a.body))
 	}
@@ -219,7 +219,7 @@ func TestHTTP2(t *testing.T) {
 		t.Errorf("range: %d, %d bytes", a.status, len(a.body))
 	}
 	slides := "<modules><module name=\"presentation\"><document name=\"a.txt\">" + strings.Repeat("QUJD", 1<<18) + "</document></module></modules>"
-	link := s.link("create", "meetingID", "m", "name", "Algebra", "attendeePW", "apw", "moderatorPW", "mpw")
+	link := s.link("create", "meetingID", "class", "name", "Algebra", "attendeePW", "apw", "moderatorPW", "mpw")
 	response, err := s.client.Post(link, "application/xml", strings.NewReader(slides))
 	if err != nil {
 		t.Fatal(err)

@@ -45,8 +45,8 @@ func (r *refusedTrack) Error() string { return r.key + ": " + r.message }
 
 func (s *Server) trackCalls() []call {
 	return []call{
-		{name: "getRecordingTextTracks", off: s.jsonIfOff, offJSON: true, handle: inJSON(s.getTextTracks)},
-		{name: "putRecordingTextTrack", postOnly: true, file: true, off: s.jsonIfOff, offJSON: true, handle: inJSON(s.putTextTrack)},
+		{name: "getRecordingTextTracks", off: s.jsonIfOff, offJSON: true, handle: s.inJSON(s.getTextTracks)},
+		{name: "putRecordingTextTrack", postOnly: true, file: true, off: s.jsonIfOff, offJSON: true, handle: s.inJSON(s.putTextTrack)},
 	}
 }
 
@@ -66,11 +66,13 @@ func trackAnswer(a jsonAnswer) []byte {
 
 // inJSON answers with JSON, a refusal too. What goes wrong inside is an XML
 // error like that of every call.
-func inJSON(do func(c echo.Context, r balancer.Request) (jsonAnswer, error)) func(echo.Context, balancer.Request) error {
+func (s *Server) inJSON(do func(c echo.Context, r balancer.Request) (jsonAnswer, error)) func(echo.Context, balancer.Request) error {
 	return func(c echo.Context, r balancer.Request) error {
 		a, err := do(c, r)
 		if e := (*refusedTrack)(nil); errors.As(err, &e) {
 			c.Set(refusedKey, true)
+			s.observe(c, r.Call, refused, err)
+			drain(c.Request(), err)
 			a, err = jsonAnswer{ReturnCode: "FAILED", MessageKey: e.key, Message: e.message}, nil
 		}
 		if err != nil {
@@ -134,41 +136,56 @@ func (s *Server) putTextTrack(c echo.Context, r balancer.Request) (jsonAnswer, e
 		return jsonAnswer{}, errEmptyTrack
 	case err != nil:
 		s.log.Error("text track not stored", "addr", c.RealIP(), "recording", id, "cause", err)
-		return jsonAnswer{}, &refusedTrack{"upload_text_track_failed", "Text track upload failed."}
+		return jsonAnswer{}, errTrackFailed
 	}
 	return jsonAnswer{ReturnCode: "SUCCESS", MessageKey: "upload_text_track_success", Message: "Text track uploaded successfully", RecordID: id}, nil
 }
 
-var errEmptyTrack = &refusedTrack{"empty_uploaded_text_track", "Empty uploaded text track."}
+// maxTrackBody leaves room around a text track for what makes it a field.
+const maxTrackBody = recordings.MaxTrack + 64<<10
 
 // trackFile reads the field "file" of a multipart body.
 func trackFile(c echo.Context) ([]byte, error) {
 	r := c.Request()
-	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || r.Body == http.NoBody {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != typeMultipart || r.Body == http.NoBody {
 		return nil, errEmptyTrack
 	}
-	body := multipart.NewReader(http.MaxBytesReader(c.Response(), r.Body, recordings.MaxTrack), params["boundary"])
+	body := multipart.NewReader(http.MaxBytesReader(c.Response(), r.Body, maxTrackBody), params["boundary"])
 	for {
 		part, err := body.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // wrapped, it is the end of a form that was cut
 			return nil, errEmptyTrack
 		}
 		if err != nil {
-			return nil, tooLarge(err, errTrackTooLarge)
+			return nil, unreadTrack(err)
 		}
 		if part.FormName() != "file" {
 			continue
 		}
 		data, err := io.ReadAll(part)
-		if err != nil {
-			return nil, tooLarge(err, errTrackTooLarge)
-		}
-		if len(data) == 0 {
+		switch {
+		case err != nil:
+			return nil, unreadTrack(err)
+		case len(data) == 0:
 			return nil, errEmptyTrack
+		case len(data) > recordings.MaxTrack:
+			return nil, errTrackTooLarge
 		}
 		return data, nil
 	}
 }
 
-var errTrackTooLarge = bbb.ValidationError(fmt.Sprintf("A text track must not be larger than %d MiB", recordings.MaxTrack>>20))
+// unreadTrack is the answer to a body that could not be read.
+func unreadTrack(err error) error {
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return errTrackTooLarge
+	}
+	return errTrackFailed
+}
+
+var (
+	errEmptyTrack    = &refusedTrack{"empty_uploaded_text_track", "Empty uploaded text track."}
+	errTrackFailed   = &refusedTrack{"upload_text_track_failed", "Text track upload failed."}
+	errTrackTooLarge = &refusedTrack{"upload_text_track_failed", fmt.Sprintf("A text track must not be larger than %d MiB.", recordings.MaxTrack>>20)}
+)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"scalelite/recordings"
 	"scalelite/store"
 )
 
@@ -158,13 +157,14 @@ type formatState struct {
 	Type  string `json:"type"`
 	Files int    `json:"files"`
 	Bytes int64  `json:"bytes"`
-	// Missing: its files are not where they should be.
+	// Missing: its files are not where they should be, or not as many as were
+	// imported. Files and Bytes are what is there.
 	Missing bool `json:"missing,omitempty"`
 }
 
 // recordingState tells a server whether its recording is safely here, so that
-// it may delete its own copy: "here" says that every format's files are in
-// place.
+// it may delete its own copy: "here" says that all files of every format are in
+// place. It looks at the disk, whatever the record says.
 func (s *Server) recordingState(c echo.Context, who uploader) error {
 	if c.Param("id") != who.recording {
 		return errNoSuchUpload
@@ -182,17 +182,13 @@ func (s *Server) recordingState(c echo.Context, who uploader) error {
 	}
 	here, formats := len(r.Formats) > 0, []formatState{}
 	for _, f := range r.Formats {
-		state := formatState{Type: f.Type, Files: f.Files, Bytes: f.Bytes}
-		file, err := s.library.OpenFile(r, f.Type, "metadata.xml")
-		switch {
-		case err == nil:
-			_ = file.Close()
-		case isNotFound(err) || errors.Is(err, recordings.ErrNotFound):
-			state.Missing, here = true, false
-		default:
+		files, bytes, err := s.library.CountFiles(r, f.Type)
+		if err != nil && !isNotFound(err) {
 			return err
 		}
-		formats = append(formats, state)
+		missing := err != nil || files < f.Files || bytes < f.Bytes
+		here = here && !missing
+		formats = append(formats, formatState{Type: f.Type, Files: files, Bytes: bytes, Missing: missing})
 	}
 	return uploadAnswer(c, http.StatusOK, struct {
 		Recording string               `json:"recording"`

@@ -72,7 +72,7 @@ func explain(server string, err error, parent, ctx context.Context) *failure {
 	}
 	if cause := parent.Err(); cause != nil {
 		if errors.Is(cause, context.DeadlineExceeded) {
-			return &failure{fault: FaultTimeout, text: server + " did not answer by the caller's deadline", is: context.DeadlineExceeded}
+			return &failure{fault: FaultTimeout, text: server + " did not answer in time", is: context.DeadlineExceeded}
 		}
 		return &failure{fault: FaultCanceled, text: "call to " + server + " was given up", is: context.Canceled}
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -110,5 +111,36 @@ func TestSecretsOfTheEnvironmentAreAdded(t *testing.T) {
 	l = mustLoad(t, "", "LOADBALANCER_SECRET=", "LOADBALANCER_SECRETS=: :")
 	if len(l.Config.Web.Secrets) != 0 || l.Source("web.secrets") != "default" {
 		t.Errorf("empty variables: %d secrets from %s", len(l.Config.Web.Secrets), l.Source("web.secrets"))
+	}
+}
+
+// The Ruby system switches recordings off, where we switch them on, and gives
+// the interval of what is a schedule here.
+func TestRecordingsOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]bool{"true": false, "1": false, "false": true, "0": true, "": true} {
+		if got := mustLoad(t, "", "RECORDING_DISABLED="+value).Config.Recordings.Enabled; got != want {
+			t.Errorf("RECORDING_DISABLED=%s: enabled = %t", value, got)
+		}
+	}
+	if l := mustLoad(t, "[recordings]\nenabled = false", "RECORDING_DISABLED=false"); !l.Config.Recordings.Enabled {
+		t.Error("RECORDING_DISABLED=false leaves what the file says")
+	}
+	for value, want := range map[string]string{"30": "@every 30s", "0.5": "@every 500ms", "90": "@every 1m30s", "*/5 * * * *": "*/5 * * * *", "": "@every 1m"} {
+		if got := mustLoad(t, "", "RECORDING_IMPORT_POLL_INTERVAL="+value).Config.Recordings.Rescan; got != want {
+			t.Errorf("RECORDING_IMPORT_POLL_INTERVAL=%s: rescan = %q, want %q", value, got, want)
+		}
+	}
+	for _, value := range []string{"0", "-5", "soon"} {
+		if _, err := load(t, "", "RECORDING_IMPORT_POLL_INTERVAL="+value); err == nil || !strings.Contains(err.Error(), "RECORDING_IMPORT_POLL_INTERVAL") {
+			t.Errorf("RECORDING_IMPORT_POLL_INTERVAL=%s: %v", value, err)
+		}
+	}
+	c := mustLoad(t, "", "RECORDING_PLAYBACK_FORMATS=presentation:video", "PROTECTED_RECORDINGS_TOKEN_TIMEOUT=90", "PROTECTED_RECORDINGS_TIMEOUT=30", "PROTECTED_RECORDINGS_ENABLED=true",
+		"DEFAULT_LOCALE=de", "GET_RECORDINGS_API_FILTERED=true").Config
+	got := []any{c.Recordings.Formats, c.Recordings.TokenTTL, c.Recordings.CookieTTL, c.Recordings.Protected, c.Web.Locale, c.Web.GetRecordingsFiltered}
+	want := []any{[]string{"presentation", "video"}, 90 * time.Minute, 30 * time.Minute, true, "de", true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

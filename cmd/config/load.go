@@ -22,6 +22,9 @@ type Options struct {
 	File string
 	// SystemFile stands in for the constant of that name, for tests.
 	SystemFile string
+	// FileSystems has it looked at where the directories lie, too: for who is
+	// going to work on them. A look at a network file system may hang.
+	FileSystems bool
 	// Getenv reads the environment; nil is os.Getenv.
 	Getenv func(string) string
 }

@@ -71,6 +71,9 @@ func TestDefaultsWithoutFile(t *testing.T) {
 	if l.Config.Store.Path != "./data/scalelite.db" || l.Config.Web.AdminSocket != "./data/admin.sock" {
 		t.Errorf("store.path %q, web.admin_socket %q: not below ./data", l.Config.Store.Path, l.Config.Web.AdminSocket)
 	}
+	if got := l.Config.Recordings.SpoolDir; got != "data/spool" {
+		t.Errorf("recordings.spool_dir %q: not below ./data", got)
+	}
 	if l.File != "" || l.Source("store.path") != "default" {
 		t.Errorf("file %q, source %q", l.File, l.Source("store.path"))
 	}

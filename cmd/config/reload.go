@@ -6,7 +6,9 @@ import "reflect"
 // names the keys whose values differ, in the order of the sections. On an error
 // l stays as it is.
 func (l *Loaded) Reload() (next *Loaded, changed []string, err error) {
-	next, err = Load(l.options)
+	o := l.options
+	o.FileSystems = false // directories do not change while the program runs
+	next, err = Load(o)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -8,7 +8,11 @@ const mask = "[secret]"
 // validate collects what the sections object to, and finds the place of each.
 func (l *loader) validate() {
 	report := func(key, text string) { l.problems = append(l.problems, l.place(key, text)) }
-	for _, err := range flatten(l.Config.Validate()) {
+	problems := flatten(l.Config.Validate())
+	if len(problems) == 0 && l.options.FileSystems {
+		problems = flatten(l.Config.Recordings.ValidateFileSystems())
+	}
+	for _, err := range problems {
 		key, text, ok := strings.Cut(err.Error(), ": ")
 		if !ok {
 			key, text = "", err.Error()

@@ -62,10 +62,11 @@ func bareURL(raw string) string {
 // Callbacks lists those that no front-end has taken, the oldest first.
 func (l *Local) Callbacks(ctx context.Context) ([]CallbackInfo, error) {
 	infos := []CallbackInfo{}
-	if l.outbox == nil {
-		return infos, errRecordingsOff()
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return infos, err
 	}
-	all, err := l.outbox.Callbacks(ctx)
+	all, err := parts.Outbox.Callbacks(ctx)
 	for _, c := range all {
 		infos = append(infos, callbackInfo(c))
 	}
@@ -79,7 +80,11 @@ func (l *Local) RetryCallback(ctx context.Context, id string) (CallbackInfo, err
 	if err != nil {
 		return c, err
 	}
-	return c, explainCallback(ctx, l.outbox.Retry(ctx, c.ID), c.ID)
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return c, err
+	}
+	return c, explainCallback(ctx, parts.Outbox.Retry(ctx, c.ID), c.ID)
 }
 
 // DropCallback forgets a callback; NotFound if it is not there.
@@ -88,7 +93,11 @@ func (l *Local) DropCallback(ctx context.Context, id string) (CallbackInfo, erro
 	if err != nil {
 		return c, err
 	}
-	return c, explainCallback(ctx, l.outbox.Drop(ctx, c.ID), c.ID)
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return c, err
+	}
+	return c, explainCallback(ctx, parts.Outbox.Drop(ctx, c.ID), c.ID)
 }
 
 // findCallback returns the callback with this ID, or the only one whose ID

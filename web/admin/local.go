@@ -32,6 +32,18 @@ type LocalOptions struct {
 	Library *recordings.Library
 	Spool   *recordings.Spool
 	Outbox  *balancer.Outbox
+	// OpenRecordings returns them instead, when they are first asked for, so that
+	// what is not about recordings touches none of their directories; nil: they
+	// are those above. After an error it is called again.
+	OpenRecordings func(context.Context) (Recordings, error)
+}
+
+// Recordings are the parts of the program that recordings need; all nil where
+// they are switched off.
+type Recordings struct {
+	Library *recordings.Library
+	Spool   *recordings.Spool
+	Outbox  *balancer.Outbox
 }
 
 // Local is the Service in the process that has the database.
@@ -40,10 +52,11 @@ type Local struct {
 	store     *store.Store
 	info      Info
 	onSecrets func([]bbb.Secret)
-	library   *recordings.Library
-	spool     *recordings.Spool
-	outbox    *balancer.Outbox
 	placing   sync.Mutex // held while a tarball gets its name in the spool
+
+	opening        sync.Mutex // guards what follows
+	openRecordings func(context.Context) (Recordings, error)
+	recordings     Recordings
 
 	mu         sync.Mutex // guards what follows, and orders rotations
 	configured []bbb.Secret
@@ -55,7 +68,7 @@ var _ Service = (*Local)(nil)
 func NewLocal(o LocalOptions) *Local {
 	return &Local{
 		pool: o.Pool, store: o.Store, info: o.Info, onSecrets: o.OnSecrets,
-		library: o.Library, spool: o.Spool, outbox: o.Outbox,
+		openRecordings: o.OpenRecordings, recordings: Recordings{o.Library, o.Spool, o.Outbox},
 		configured: slices.Clone(o.ConfiguredSecrets),
 	}
 }

@@ -17,12 +17,36 @@ func errRecordingsOff() error {
 	return &Error{Conflict, "recordings are switched off: set recordings.enabled to true in the configuration (or remove RECORDING_DISABLED) and restart"}
 }
 
+// parts returns what recordings need, or why there are none.
+func (l *Local) parts(ctx context.Context) (Recordings, error) {
+	r, err := l.open(ctx)
+	if err == nil && (r.Library == nil || r.Spool == nil || r.Outbox == nil) {
+		err = errRecordingsOff()
+	}
+	return r, err
+}
+
+// open returns what recordings need, empty where they are switched off.
+func (l *Local) open(ctx context.Context) (Recordings, error) {
+	l.opening.Lock()
+	defer l.opening.Unlock()
+	if l.openRecordings != nil {
+		opened, err := l.openRecordings(ctx)
+		if err != nil {
+			return Recordings{}, explain(ctx, err)
+		}
+		l.recordings, l.openRecordings = opened, nil
+	}
+	return l.recordings, nil
+}
+
 // change carries do out for each of the recordings that ids mean. What fails
 // for one of them is in its result; if ctx ends, the rest is left.
-func (l *Local) change(ctx context.Context, ids []string, done func(store.Recording) bool, do func(id string) error) ([]RecordingResult, error) {
+func (l *Local) change(ctx context.Context, ids []string, done func(store.Recording) bool, do func(lib *recordings.Library, id string) error) ([]RecordingResult, error) {
 	results := []RecordingResult{}
-	if l.library == nil {
-		return results, errRecordingsOff()
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return results, err
 	}
 	found, err := l.find(ctx, ids)
 	if err != nil {
@@ -33,7 +57,7 @@ func (l *Local) change(ctx context.Context, ids []string, done func(store.Record
 			return results, ctx.Err()
 		}
 		result := RecordingResult{ID: r.ID}
-		if err := do(r.ID); err != nil {
+		if err := do(parts.Library, r.ID); err != nil {
 			result.Error = recordingTrouble(err)
 		} else {
 			result.Changed = !done(r)
@@ -61,8 +85,8 @@ func (l *Local) PublishRecordings(ctx context.Context, ids []string, publish boo
 	if publish {
 		to = store.Published
 	}
-	return l.change(ctx, ids, func(r store.Recording) bool { return r.State == to && r.Moving == "" }, func(id string) error {
-		_, err := l.library.SetPublished(ctx, nil, []string{id}, publish)
+	return l.change(ctx, ids, func(r store.Recording) bool { return r.State == to && r.Moving == "" }, func(lib *recordings.Library, id string) error {
+		_, err := lib.SetPublished(ctx, nil, []string{id}, publish)
 		if errors.Is(err, recordings.ErrNotFound) {
 			return fmt.Errorf("it is deleted: 'scalelite recordings undelete %s' brings it back while it is in the trash", id)
 		}
@@ -73,11 +97,11 @@ func (l *Local) PublishRecordings(ctx context.Context, ids []string, publish boo
 // DeleteRecordings deletes recordings; with purge without a trace.
 func (l *Local) DeleteRecordings(ctx context.Context, ids []string, purge bool) ([]RecordingResult, error) {
 	gone := func(r store.Recording) bool { return !purge && r.State == store.Deleted && r.Moving == "" }
-	return l.change(ctx, ids, gone, func(id string) (err error) {
+	return l.change(ctx, ids, gone, func(lib *recordings.Library, id string) (err error) {
 		if purge {
-			_, err = l.library.Purge(ctx, []string{id})
+			_, err = lib.Purge(ctx, []string{id})
 		} else {
-			_, err = l.library.Delete(ctx, nil, []string{id})
+			_, err = lib.Delete(ctx, nil, []string{id})
 		}
 		if errors.Is(err, recordings.ErrNotFound) {
 			return nil // somebody was faster
@@ -89,8 +113,8 @@ func (l *Local) DeleteRecordings(ctx context.Context, ids []string, purge bool) 
 // UndeleteRecordings brings deleted recordings back from the trash.
 func (l *Local) UndeleteRecordings(ctx context.Context, ids []string) ([]RecordingResult, error) {
 	there := func(r store.Recording) bool { return r.State != store.Deleted }
-	return l.change(ctx, ids, there, func(id string) error {
-		_, err := l.library.Undelete(ctx, []string{id})
+	return l.change(ctx, ids, there, func(lib *recordings.Library, id string) error {
+		_, err := lib.Undelete(ctx, []string{id})
 		switch {
 		case errors.Is(err, recordings.ErrNotFound):
 			return nil // it is not deleted
@@ -105,8 +129,9 @@ func (l *Local) UndeleteRecordings(ctx context.Context, ids []string) ([]Recordi
 // Invalid if a key or value cannot be set, Conflict if one of them is deleted.
 func (l *Local) UpdateRecordings(ctx context.Context, ids []string, c recordings.Change) ([]RecordingResult, error) {
 	results := []RecordingResult{}
-	if l.library == nil {
-		return results, errRecordingsOff()
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return results, err
 	}
 	found, err := l.find(ctx, ids)
 	if err != nil {
@@ -121,7 +146,7 @@ func (l *Local) UpdateRecordings(ctx context.Context, ids []string, c recordings
 		results = append(results, RecordingResult{ID: r.ID, Changed: changes(r, c)})
 	}
 	wanted := slices.ContainsFunc(results, func(r RecordingResult) bool { return r.Changed })
-	did, err := l.library.Update(ctx, nil, all, c)
+	did, err := parts.Library.Update(ctx, nil, all, c)
 	if err == nil && wanted && !did {
 		err = &Error{Conflict, "the recordings changed while this ran; nothing was changed: try again"}
 	}
@@ -146,8 +171,9 @@ func changes(r store.Recording, c recordings.Change) bool {
 // ProtectAllRecordings sets the protection of every recording, one by one.
 // Beside an error it returns how many it changed until then.
 func (l *Local) ProtectAllRecordings(ctx context.Context, protect bool) (n int, err error) {
-	if l.library == nil {
-		return 0, errRecordingsOff()
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return 0, err
 	}
 	r, err := RecordingQuery{}.parse()
 	if err != nil {
@@ -159,7 +185,7 @@ func (l *Local) ProtectAllRecordings(ctx context.Context, protect bool) (n int, 
 			return true
 		}
 		var did bool
-		did, failed = l.library.Update(ctx, nil, []string{rec.ID}, recordings.Change{Protect: &protect})
+		did, failed = parts.Library.Update(ctx, nil, []string{rec.ID}, recordings.Change{Protect: &protect})
 		if did && failed == nil {
 			n++
 		}
@@ -171,28 +197,31 @@ func (l *Local) ProtectAllRecordings(ctx context.Context, protect bool) (n int, 
 // PruneRecordings does what retention and trash ask for, or only tells. Beside
 // an error it returns what it did until then.
 func (l *Local) PruneRecordings(ctx context.Context, dryRun bool) ([]recordings.Pruned, error) {
-	if l.library == nil {
-		return []recordings.Pruned{}, errRecordingsOff()
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return []recordings.Pruned{}, err
 	}
-	pruned, err := l.library.Prune(ctx, dryRun)
+	pruned, err := parts.Library.Prune(ctx, dryRun)
 	return list(pruned), explain(ctx, err)
 }
 
 // CheckRecordings compares records and files, and with fix mends what can be.
 func (l *Local) CheckRecordings(ctx context.Context, fix bool) ([]recordings.Problem, error) {
-	if l.library == nil {
-		return []recordings.Problem{}, errRecordingsOff()
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return []recordings.Problem{}, err
 	}
-	problems, err := l.library.Check(ctx, fix)
+	problems, err := parts.Library.Check(ctx, fix)
 	return list(problems), explain(ctx, err)
 }
 
 // RescanRecordings makes records for files that have none. Beside an error it
 // returns what it added until then.
 func (l *Local) RescanRecordings(ctx context.Context) ([]recordings.ImportedRecording, error) {
-	if l.library == nil {
-		return []recordings.ImportedRecording{}, errRecordingsOff()
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return []recordings.ImportedRecording{}, err
 	}
-	added, err := l.library.Rescan(ctx)
+	added, err := parts.Library.Rescan(ctx)
 	return list(added), explain(ctx, err)
 }

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -47,10 +45,11 @@ var _ DirectImporter = (*Local)(nil)
 
 // ImportFile takes in the recordings of a tarball, in this process.
 func (l *Local) ImportFile(ctx context.Context, path string, progress func(done, total int64)) (recordings.Imported, error) {
-	if l.library == nil {
-		return recordings.Imported{}, errRecordingsOff()
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return recordings.Imported{}, err
 	}
-	imported, err := l.library.Import(ctx, path, progress)
+	imported, err := parts.Library.Import(ctx, path, progress)
 	var partial *recordings.PartialError
 	if errors.As(err, &partial) {
 		imported = partial.Imported
@@ -110,13 +109,14 @@ func CheckTarName(name string) error {
 // it does not have size bytes, Conflict if there is no room. One of the same
 // name that is there already stays; the new one then gets a number.
 func (l *Local) ImportRecording(ctx context.Context, name string, size int64, r io.Reader) (importID string, err error) {
-	if l.spool == nil {
-		return "", errRecordingsOff()
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return "", err
 	}
 	if err := CheckTarName(name); err != nil {
 		return "", err
 	}
-	dir := l.spool.Dir()
+	dir := parts.Spool.Dir()
 	sweepParts(dir)
 	if free, err := freeSpace(dir); err == nil && free < size {
 		return "", &Error{Conflict, fmt.Sprintf("the spool %s has %d bytes free and the tarball has %d: make room", dir, free, size)}
@@ -131,9 +131,9 @@ func (l *Local) ImportRecording(ctx context.Context, name string, size int64, r 
 	if err := writePart(ctx, part, size, r); err != nil {
 		return "", err
 	}
-	importID, err = l.place(ctx, part, name)
+	importID, err = l.place(ctx, parts.Spool, part, name)
 	if err == nil {
-		l.spool.Look()
+		parts.Spool.Look()
 	}
 	return importID, err
 }
@@ -201,14 +201,14 @@ func (c *contextReader) Read(p []byte) (int, error) {
 // place gives a complete tarball its name in the spool, or that name with a
 // number. The spool learns of it before it can see it, so that it knows that the
 // tarball is complete.
-func (l *Local) place(ctx context.Context, part, name string) (importID string, err error) {
+func (l *Local) place(ctx context.Context, spool *recordings.Spool, part, name string) (importID string, err error) {
 	l.placing.Lock()
 	defer l.placing.Unlock()
 	base, ending := splitTarName(name)
 	for n := 2; ; n++ {
-		path := filepath.Join(l.spool.Dir(), name)
+		path := filepath.Join(spool.Dir(), name)
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-			importID, err = l.placeAs(ctx, part, name)
+			importID, err = placeAs(ctx, spool, part, name)
 			if !errors.Is(err, fs.ErrExist) {
 				return importID, err
 			}
@@ -218,12 +218,12 @@ func (l *Local) place(ctx context.Context, part, name string) (importID string, 
 }
 
 // placeAs is place under one name; fs.ErrExist if it is taken.
-func (l *Local) placeAs(ctx context.Context, part, name string) (string, error) {
-	id, err := l.spool.Announce(ctx, name, "")
+func placeAs(ctx context.Context, spool *recordings.Spool, part, name string) (string, error) {
+	id, err := spool.Announce(ctx, name, "")
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(l.spool.Dir(), name)
+	path := filepath.Join(spool.Dir(), name)
 	err = os.Link(part, path) // unlike a rename it never replaces another tarball
 	switch {
 	case err == nil:
@@ -232,9 +232,9 @@ func (l *Local) placeAs(ctx context.Context, part, name string) (string, error) 
 		err = os.Rename(part, path)
 	}
 	if err == nil {
-		return id, syncDir(l.spool.Dir())
+		return id, syncDir(spool.Dir())
 	}
-	return "", errors.Join(err, l.spool.Withdraw(context.WithoutCancel(ctx), id))
+	return "", errors.Join(err, spool.Withdraw(context.WithoutCancel(ctx), id))
 }
 
 // syncDir makes the names in a directory durable, where the file system can.
@@ -248,82 +248,4 @@ func syncDir(dir string) error {
 		return err
 	}
 	return nil
-}
-
-// Import tells how far an import is; NotFound if there is none.
-func (l *Local) Import(ctx context.Context, id string) (store.Import, error) {
-	if l.spool == nil {
-		return store.Import{}, errRecordingsOff()
-	}
-	i, err := l.spool.Import(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return i, &Error{NotFound, fmt.Sprintf("there is no import %q: the outcome of an import is forgotten after 30 days", id)}
-	}
-	return i, explain(ctx, err)
-}
-
-// SpoolFiles lists the tarballs that are not imported, the oldest first.
-func (l *Local) SpoolFiles(ctx context.Context) ([]recordings.SpoolFile, error) {
-	if l.spool == nil {
-		return []recordings.SpoolFile{}, errRecordingsOff()
-	}
-	files, err := l.spool.Files(ctx)
-	if err == nil && !l.info.Daemon {
-		files, err = l.withUnseen(files)
-	}
-	return list(files), explain(ctx, err)
-}
-
-// withUnseen adds the tarballs that nobody looks at because no daemon runs.
-func (l *Local) withUnseen(files []recordings.SpoolFile) ([]recordings.SpoolFile, error) {
-	found, err := os.ReadDir(l.spool.Dir())
-	if err != nil {
-		return nil, fmt.Errorf("read recordings.spool_dir: %w", err)
-	}
-	for _, f := range found {
-		info, err := f.Info()
-		if err != nil || !info.Mode().IsRegular() || CheckTarName(f.Name()) != nil {
-			continue
-		}
-		files = append(files, recordings.SpoolFile{
-			Name: f.Name(), Size: info.Size(), State: store.ImportWaiting, Since: info.ModTime(), Reason: "the service does not run",
-		})
-	}
-	slices.SortStableFunc(files, func(a, b recordings.SpoolFile) int { return a.Since.Compare(b.Since) })
-	return files, nil
-}
-
-// RetrySpool has failed tarballs tried again, no names: all of them. NotFound
-// if one is neither failed nor in the spool; then nothing is tried. Conflict if
-// another of the same name has come into the spool meanwhile; the rest is tried.
-func (l *Local) RetrySpool(ctx context.Context, names []string) ([]string, error) {
-	files, err := l.SpoolFiles(ctx)
-	if err != nil {
-		return []string{}, err
-	}
-	there, failed := map[string]bool{}, map[string]bool{}
-	for _, f := range files {
-		there[f.Name] = true
-		failed[f.Name] = failed[f.Name] || f.State == store.ImportFailed
-	}
-	if len(names) == 0 {
-		names = slices.Sorted(maps.Keys(failed))
-	}
-	var wanted []string
-	for _, name := range names {
-		if !there[name] {
-			return []string{}, &Error{NotFound, fmt.Sprintf("there is no failed tarball %q: 'scalelite recordings spool' lists those there are; nothing was tried", name)}
-		}
-		if failed[name] {
-			wanted = append(wanted, name)
-		}
-	}
-	if len(wanted) == 0 {
-		return []string{}, nil
-	}
-	moved, err := l.spool.Retry(ctx, wanted)
-	if errors.Is(err, recordings.ErrInvalid) {
-		err = &Error{Conflict, without(err, recordings.ErrInvalid) + ": try again when that one is imported"}
-	}
-	return list(moved), explainSpool(ctx, err)
 }

@@ -97,11 +97,7 @@ func TestImportThatIsCut(t *testing.T) {
 // learns of a cut only when it happens.
 func (w *shelf) untilEmpty() {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); len(w.spooled()) > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			w.t.Fatalf("left in the spool: %v", w.spooled())
-		}
-	}
+	w.until("the spool is empty", func() bool { return len(w.spooled()) == 0 })
 }
 
 type failingReader struct{ err error }
@@ -159,11 +155,9 @@ func TestSpoolShowsWhatFailed(t *testing.T) {
 		if i := w.send(s, "good.tar", tarball(t, nil, recA)); i.State != store.ImportImported {
 			t.Fatalf("good: %+v", i)
 		}
+		w.spoolHas(s, 0, store.ImportImporting) // the good one goes after its import has ended
 		files, err := s.SpoolFiles(ctx)
-		for len(files) != 1 && err == nil { // until the good one is removed
-			files, err = s.SpoolFiles(ctx)
-		}
-		if err != nil || files[0].Name != "broken.tar" || files[0].State != store.ImportFailed || files[0].Reason == "" || files[0].Tries != 1 {
+		if err != nil || len(files) != 1 || files[0].Name != "broken.tar" || files[0].State != store.ImportFailed || files[0].Reason == "" || files[0].Tries != 1 {
 			t.Fatalf("spool: %+v, %v", files, err)
 		}
 		if st, err := s.RecordingsStatus(ctx); err != nil || st.Spool != (admin.SpoolStatus{Failed: 1}) {
@@ -174,19 +168,13 @@ func TestSpoolShowsWhatFailed(t *testing.T) {
 		if moved, err := s.RetrySpool(ctx, nil); err != nil || !cmp.Equal([]string{"broken.tar"}, moved) {
 			t.Errorf("retry: %v, %v", moved, err)
 		}
-		for { // it fails once more
-			if files, err = s.SpoolFiles(ctx); err != nil || len(files) == 1 && files[0].State == store.ImportFailed {
-				break
-			}
-		}
+		w.spoolHas(s, 1, store.ImportFailed) // once more
 		// One of its name that waits is not overwritten by the failed one.
 		if err := os.WriteFile(filepath.Join(w.config.SpoolDir, "broken.tar"), []byte("still coming"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		w.spool.Look()
-		for len(files) < 2 && err == nil {
-			files, err = s.SpoolFiles(ctx)
-		}
+		w.spoolHas(s, 1, store.ImportSettling)
 		_, err = s.RetrySpool(ctx, []string{"broken.tar"})
 		wantCode(t, err, admin.Conflict, "broken.tar", "another tarball has its name")
 	})
@@ -279,17 +267,12 @@ func TestStatusTellsWhatIsHeldBack(t *testing.T) {
 		if _, err := s.ImportRecording(t.Context(), "rec.tar", int64(len(content)), bytes.NewReader(content)); err != nil {
 			t.Fatal(err)
 		}
-		for {
+		w.until("the tarball is held back", func() bool {
 			st, err := s.RecordingsStatus(t.Context())
-			if err != nil {
-				t.Fatal(err)
+			if err != nil || st.Spool.Failed > 0 || st.Published > 0 {
+				t.Fatalf("%+v, %v", st, err)
 			}
-			if st.Spool == (admin.SpoolStatus{Waiting: 1, Held: 1}) {
-				break
-			}
-			if st.Spool.Failed > 0 || st.Published > 0 {
-				t.Fatalf("%+v", st)
-			}
-		}
+			return st.Spool == admin.SpoolStatus{Waiting: 1, Held: 1}
+		})
 	}, func(c *recordings.Config) { c.MinFree = "1000000TB" })
 }

@@ -21,8 +21,8 @@ const scanBatch = 500
 // makes no sense.
 func (l *Local) Recordings(ctx context.Context, q RecordingQuery) (RecordingPage, error) {
 	page := RecordingPage{Items: []RecordingInfo{}}
-	if l.library == nil {
-		return page, errRecordingsOff()
+	if _, err := l.parts(ctx); err != nil {
+		return page, err
 	}
 	r, err := q.parse()
 	if err != nil {
@@ -167,8 +167,8 @@ func (l *Local) countRecordings(ctx context.Context, r recordingRange) (n int64,
 // Recording returns one recording; NotFound if there is none, Conflict if the
 // beginning of an ID is that of several.
 func (l *Local) Recording(ctx context.Context, id string) (RecordingInfo, error) {
-	if l.library == nil {
-		return RecordingInfo{}, errRecordingsOff()
+	if _, err := l.parts(ctx); err != nil {
+		return RecordingInfo{}, err
 	}
 	found, err := l.find(ctx, []string{id})
 	if err != nil {

@@ -11,20 +11,21 @@ import (
 
 // RecordingsStatus sums up the recordings.
 func (l *Local) RecordingsStatus(ctx context.Context) (RecordingsStatus, error) {
-	if l.library == nil || l.spool == nil {
-		return RecordingsStatus{}, nil
+	parts, err := l.open(ctx)
+	if err != nil || parts.Library == nil {
+		return RecordingsStatus{}, err
 	}
 	s := RecordingsStatus{Enabled: true}
-	err := l.store.View(ctx, func(tx *store.Tx) error { return s.count(tx) })
+	err = l.store.View(ctx, func(tx *store.Tx) error { return s.count(tx) })
 	if err != nil {
 		return RecordingsStatus{}, explain(ctx, fmt.Errorf("count the recordings: %w", err))
 	}
 	// What was added up is kept: it is worth finishing even if nobody waits.
-	usage, err := l.library.Usage(context.WithoutCancel(ctx))
+	usage, err := parts.Library.Usage(context.WithoutCancel(ctx))
 	if err != nil {
 		return RecordingsStatus{}, explain(ctx, fmt.Errorf("add up the disk use: %w", err))
 	}
-	space, err := l.library.Free()
+	space, err := parts.Library.Free()
 	if err != nil {
 		return RecordingsStatus{}, explain(ctx, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,22 +145,40 @@ func (w *shelf) send(s admin.Service, name string, content []byte) store.Import 
 }
 
 // ended waits for the end of an import.
-func (w *shelf) ended(s admin.Service, id string) store.Import {
+func (w *shelf) ended(s admin.Service, id string) (i store.Import) {
 	w.t.Helper()
-	for {
-		i, err := s.Import(w.t.Context(), id)
-		if err != nil {
+	w.until("the import has ended", func() bool {
+		var err error
+		if i, err = s.Import(w.t.Context(), id); err != nil {
 			w.t.Fatal(err)
 		}
-		if !i.Ended.IsZero() {
-			return i
-		}
-		select {
-		case <-w.t.Context().Done():
-			w.t.Fatal("the import does not end")
-		case <-time.After(time.Millisecond):
+		return !i.Ended.IsZero()
+	})
+	return i
+}
+
+// until waits for a condition, and fails the test if it does not come true.
+func (w *shelf) until(what string, is func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("never: %s", what)
 		}
 	}
+}
+
+// spoolHas waits until the spool lists so many tarballs in a state.
+func (w *shelf) spoolHas(s admin.Service, n int, state store.ImportState) (files []recordings.SpoolFile) {
+	w.t.Helper()
+	w.until(fmt.Sprintf("%d tarballs are %s", n, state), func() bool {
+		var err error
+		if files, err = s.SpoolFiles(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+		files = slices.DeleteFunc(files, func(f recordings.SpoolFile) bool { return f.State != state })
+		return len(files) == n
+	})
+	return files
 }
 
 // spooled are the names of files in the spool, hidden ones too.

@@ -1,0 +1,181 @@
+package balancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"scalelite/store"
+)
+
+// errForbiddenAddress is why a connection was not made.
+var errForbiddenAddress = errors.New("callbacks to this address are not allowed")
+
+// addressGuard refuses addresses after the name was resolved, so that no name
+// leads around it.
+func addressGuard(allowPrivate bool) func(network, address string, _ syscall.RawConn) error {
+	return func(_, address string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return err
+		}
+		ip := at.Addr().Unmap()
+		switch {
+		case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip.IsUnspecified():
+			return fmt.Errorf("%w: %s", errForbiddenAddress, ip)
+		case !allowPrivate && (ip.IsPrivate() || ip.IsLoopback()):
+			return fmt.Errorf("%w: %s; web.callback_allow_private would allow it", errForbiddenAddress, ip)
+		}
+		return nil
+	}
+}
+
+// deliver tries a callback once and stores how it went. A stop in between costs
+// nothing: it is tried again.
+func (o *Outbox) deliver(ctx context.Context, c store.Callback) {
+	status, err := o.send(ctx, c)
+	if ctx.Err() != nil && err != nil {
+		return
+	}
+	c.Tries++
+	c.Status, c.Error = status, ""
+	if err != nil {
+		c.Error = err.Error()
+	}
+	now := o.options.Now()
+	if c.GiveUp.IsZero() {
+		c.GiveUp = c.Created.Add(callbackWindow)
+	}
+	done := status/100 == 2 || status == http.StatusNotFound || status == http.StatusGone
+	c.Next = nextTry(c, now)
+	err = o.options.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		if _, err := tx.Callback(c.ID); err != nil { // dropped meanwhile
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			return err
+		}
+		if done {
+			return tx.DeleteCallback(c.ID)
+		}
+		return tx.PutCallback(c)
+	})
+	o.report(c, done, err)
+	if err != nil {
+		// It is still due: without a pause, a database that takes nothing would
+		// have the front-end called without end.
+		rest(ctx, callbackPauses[0])
+	}
+}
+
+// rest waits, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// nextTry returns when to try again, zero to give up.
+func nextTry(c store.Callback, now time.Time) time.Time {
+	pause := callbackPauses[min(c.Tries, len(callbackPauses))-1]
+	pause += rand.N(pause/5 + 1)
+	next := now.Add(pause)
+	if next.After(c.GiveUp) {
+		return time.Time{}
+	}
+	return next
+}
+
+func (o *Outbox) report(c store.Callback, done bool, stored error) {
+	log := o.options.Log.With("callback", c.ID, "recording", c.RecordID, "host", callbackHost(c), "status", c.Status)
+	switch {
+	case stored != nil:
+		log.Error("callback's outcome could not be stored; it is sent again", "cause", stored)
+	case done && c.Status/100 == 2:
+		log.Info("front-end was told that a recording is ready")
+	case done:
+		log.Warn("front-end does not want to be told of a recording")
+	case c.Failed():
+		log.Error("callback was given up; see 'scalelite callbacks'", "cause", c.Error, "tries", c.Tries)
+	default:
+		log.Warn("callback failed and is tried again", "cause", c.Error, "tries", c.Tries, "next", c.Next)
+	}
+}
+
+// send posts the signed claims, as BBB's own post-publish script does.
+func (o *Outbox) send(ctx context.Context, c store.Callback) (status int, err error) {
+	target, err := url.Parse(c.URL)
+	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
+		return 0, errors.New("the URL is none that can be called")
+	}
+	token, err := o.sign(c)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callbackTimeout)
+	defer cancel()
+	body := url.Values{"signed_parameters": {token}}.Encode()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, strings.NewReader(body))
+	if err != nil {
+		return 0, errors.New("the URL is none that can be called")
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("User-Agent", o.options.UserAgent)
+	response, err := o.client.Do(request)
+	if err != nil {
+		return 0, withoutURL(err)
+	}
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, callbackBody))
+	if response.StatusCode/100 != 2 {
+		return response.StatusCode, fmt.Errorf("the front-end answered %s", response.Status)
+	}
+	return response.StatusCode, nil
+}
+
+// withoutURL strips the URL, which may hold a secret of the front-end, from an
+// error of net/http.
+func withoutURL(err error) error {
+	if e := (*url.Error)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// sign makes the token, with the secret that signed the create; if that is gone,
+// with the first one.
+func (o *Outbox) sign(c store.Callback) (string, error) {
+	secrets := o.options.Secrets()
+	if len(secrets) == 0 {
+		return "", errors.New("there is no secret to sign with")
+	}
+	secret := secrets[0]
+	for _, s := range secrets {
+		if s.Fingerprint() == c.SignedBy {
+			secret = s
+		}
+	}
+	method := jwt.SigningMethodHS256
+	if o.options.HS512 {
+		method = jwt.SigningMethodHS512
+	}
+	token := jwt.NewWithClaims(method, jwt.MapClaims{"meeting_id": c.Meeting.ID, "record_id": c.RecordID})
+	signed, err := token.SignedString([]byte(secret.Reveal()))
+	if err != nil {
+		return "", fmt.Errorf("sign the callback: %w", err)
+	}
+	return signed, nil
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package web
+
+import "net/http"
+
+func corked(*http.Request) (release func()) { return func() {} }
