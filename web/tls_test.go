@@ -259,6 +259,10 @@ func TestHSTS(t *testing.T) {
 			t.Errorf("%s: %q, want %q", url, got, want)
 		}
 	}
+	off := newSystem(t, settings{noSync: true, web: func(c *Config) { c.HSTS = true }})
+	if got := off.fetch("GET", off.url+"/health_check", nil, nil).header.Get("Strict-Transport-Security"); got != "" {
+		t.Errorf("without TLS: %q", got)
+	}
 }
 
 // TestPlainLeadsToTLS: everything but the health check is led to https, with its
