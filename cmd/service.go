@@ -26,6 +26,7 @@ type service struct {
 	loaded *config.Loaded
 	core   *core
 	web    *web.Server
+	certs  *web.Certificates // nil without TLS
 	admin  *admin.Local
 	addr   net.Addr // of the HTTP listener
 	stops  []stop
@@ -61,26 +62,68 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 	if err := s.core.openRecordings(ctx, l, log, s.frontendSecrets, metrics.CountImports); err != nil {
 		return s, err
 	}
+	if s.certs, err = web.OpenCertificates(l.Config.Web, s.core.store, log.With("component", "tls")); err != nil {
+		return s, err
+	}
 	s.web = web.New(web.Options{
-		Config: l.Config.Web, Version: build().Version, Pool: s.core.pool, Secrets: s.core.secrets,
+		Certificates: s.certs,
+		Config:       l.Config.Web, Version: build().Version, Pool: s.core.pool, Secrets: s.core.secrets,
 		Health: s.healthy, Metrics: metrics, Log: log.With("component", "web"),
 		Store: s.core.store, Library: s.core.library, Spool: s.core.spool, Recordings: l.Config.Recordings,
 	})
-	ln, err := web.Listen(ctx, l.Config.Web.Listen)
+	doors, err := s.listen(ctx)
 	if err != nil {
 		return s, err
 	}
-	s.addr = ln.Addr()
 	if err := s.startAdmin(ctx, metrics); err != nil {
-		return s, errors.Join(err, ln.Close())
+		return s, errors.Join(err, doors.close())
 	}
 	if err := s.startRecordings(ctx); err != nil {
-		return s, errors.Join(err, ln.Close())
+		return s, errors.Join(err, doors.close())
 	}
 	s.run(ctx, "polls", func(ctx context.Context) error { s.core.pool.Run(ctx); return nil })
-	s.run(ctx, "http", func(ctx context.Context) error { return s.web.Serve(ctx, ln) })
-	log.Info("listening", "address", s.addr.String(), "version", build().Version, "database", l.Config.Store.Path)
+	s.startHTTP(ctx, doors)
+	log.Info("listening", "address", s.addr.String(), "tls", l.Config.Web.TLS, "version", build().Version, "database", l.Config.Store.Path)
 	return s, nil
+}
+
+// doors are the listeners for HTTP; plain is nil without one.
+type doors struct{ main, plain net.Listener }
+
+func (d doors) close() error {
+	if d.plain == nil {
+		return d.main.Close()
+	}
+	return errors.Join(d.main.Close(), d.plain.Close())
+}
+
+func (s *service) listen(ctx context.Context) (d doors, err error) {
+	c := s.loaded.Config.Web
+	if d.main, err = web.Listen(ctx, c.Listen); err != nil {
+		return d, err
+	}
+	s.addr = d.main.Addr()
+	if s.certs == nil || c.HTTPListen == "" {
+		return d, nil
+	}
+	if d.plain, err = web.ListenPlain(ctx, c.HTTPListen); err != nil {
+		return d, errors.Join(err, d.main.Close())
+	}
+	return d, nil
+}
+
+// startHTTP serves, and then looks after the certificates: the authority knocks
+// while it makes one.
+func (s *service) startHTTP(ctx context.Context, d doors) {
+	s.run(ctx, "http", func(ctx context.Context) error { return s.web.Serve(ctx, d.main) })
+	if s.certs == nil {
+		return
+	}
+	if d.plain != nil {
+		s.run(ctx, "plain http", func(ctx context.Context) error { return s.web.ServePlain(ctx, d.plain) })
+		s.log.Info("listening for plain HTTP", "address", d.plain.Addr().String())
+	}
+	s.run(ctx, "certificates", func(ctx context.Context) error { s.certs.Run(ctx); return nil })
 }
 
 // frontendSecrets are the secrets that count now.
@@ -168,7 +211,8 @@ func (s *service) stop() error {
 
 // settled are the keys that are read at start only.
 var settled = []string{
-	"log.format", "store.path", "web.listen", "web.admin_socket", "web.trusted_proxies",
+	"log.format", "store.path", "web.listen", "web.admin_socket",
+	"web.tls", "web.acme_email", "web.acme_directory", "web.acme_ca", "web.http_listen", "web.trusted_proxies",
 	"web.metrics", "web.metrics_token", "web.callback_allow_private", "web.checksum_algorithms",
 	"balancer.connect_timeout", "balancer.response_timeout",
 	"recordings.enabled", "recordings.spool_dir", "recordings.work_dir", "recordings.published_dir",
@@ -198,6 +242,9 @@ func (s *service) reload(ctx context.Context, level *slog.LevelVar) {
 	level.Set(logLevel(next.Config.Log.Level))
 	s.core.pool.Reconfigure(next.Config.Balancer)
 	s.web.Reconfigure(next.Config.Web, next.Config.Recordings, secrets)
+	if s.certs != nil {
+		s.certs.Reconfigure(next.Config.Web)
+	}
 	if s.core.library != nil {
 		s.core.library.Reconfigure(next.Config.Recordings)
 	}

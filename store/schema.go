@@ -35,6 +35,8 @@ var (
 	trashTable   = kv.NewKey("trash")       // record ID
 	tokenTable   = kv.NewKey("token")       // token
 
+	certificateTable = kv.NewKey("certificate") // ACME directory, name
+
 	versionKey = metaTable.String("version")
 	secretKey  = metaTable.String("secret")
 	cookieKey  = metaTable.String("cookie-key")

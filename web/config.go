@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"golang.org/x/crypto/acme/autocert"
+
 	"scalelite/balancer/bbb"
 )
 
@@ -14,6 +16,15 @@ import (
 type Config struct {
 	Listen string `toml:"listen" doc:"address to listen on; \"unix:/path\" for a socket"`
 	Host   string `toml:"host" env:"URL_HOST" doc:"public host name; other Host headers get 403; empty: any host"`
+
+	TLS           string `toml:"tls" doc:"\"off\": a proxy in front does it; \"files\": tls_cert and tls_key; \"auto\": certificates come by ACME, as from Let's Encrypt"`
+	TLSCert       string `toml:"tls_cert" doc:"PEM file with the certificate and its chain, for \"files\"; taken up within seconds when it changes"`
+	TLSKey        string `toml:"tls_key" doc:"PEM file with the private key, for \"files\""`
+	ACMEEmail     string `toml:"acme_email" doc:"address that the authority may write to about the certificates; may be empty"`
+	ACMEDirectory string `toml:"acme_directory" doc:"ACME directory for \"auto\"; to try things out: https://acme-staging-v02.api.letsencrypt.org/directory"`
+	ACMECA        string `toml:"acme_ca" doc:"PEM file with the root certificate of a private ACME directory; empty: the system's roots alone"`
+	HTTPListen    string `toml:"http_listen" doc:"with tls: address for plain HTTP, which answers ACME and /health_check and leads everything else to https; empty: none"`
+	HSTS          bool   `toml:"hsts" doc:"tell browsers to use https only, for a year (Strict-Transport-Security); needs tls"`
 
 	Secrets            []bbb.Secret `toml:"secrets" secret:"true" doc:"secrets that the front-ends sign with; empty: one is generated, see 'scalelite secret'"`
 	ManagementSecrets  []bbb.Secret `toml:"management_secrets" secret:"true" doc:"secrets of the management API alone; empty: the front-ends' secrets open it too"`
@@ -45,6 +56,9 @@ func PrivateNetworks() []string {
 func DefaultConfig() Config {
 	return Config{
 		Listen:                    ":3000",
+		TLS:                       TLSOff,
+		ACMEDirectory:             autocert.DefaultACMEDirectory,
+		HTTPListen:                ":80",
 		ChecksumAlgorithms:        []string{"sha1", "sha256", "sha384", "sha512"},
 		UnsignedBodies:            true,
 		CallbackAllowPrivate:      true,
@@ -81,6 +95,7 @@ func (c Config) Validate() error {
 	if strings.ContainsAny(c.Host, "/:@ ") {
 		bad("host", "%q is no host name; give the name alone, without https:// and without a port", c.Host)
 	}
+	c.checkTLS(bad)
 	for key, secrets := range map[string][]bbb.Secret{"secrets": c.Secrets, "management_secrets": c.ManagementSecrets} {
 		for _, secret := range secrets {
 			if strings.TrimSpace(secret.Reveal()) == "" {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,7 +51,9 @@ type settings struct {
 	handler    func(io.Writer) slog.Handler // of the log; nil: text
 	engine     func(kv.Engine) kv.Engine    // wraps the database's
 	health     func(context.Context) error  // nil: the store's
-	noSync     bool
+	// certificates make the listener speak TLS; they are run until the test ends.
+	certificates func(Config, *slog.Logger) *Certificates
+	noSync       bool
 }
 
 // newSystem starts a listener with simulated servers that are enabled and were
@@ -120,8 +123,12 @@ func newSystem(t testing.TB, o settings) *system {
 		o.recordings(&recordingsConfig)
 		s.openRecordings(recordingsConfig, log)
 	}
+	var certificates *Certificates
+	if o.certificates != nil {
+		certificates = o.certificates(webConfig, log.With("component", "tls"))
+	}
 	s.web = New(Options{
-		Config: webConfig, Version: "test", Pool: s.pool, Secrets: []bbb.Secret{testSecret},
+		Config: webConfig, Certificates: certificates, Version: "test", Pool: s.pool, Secrets: []bbb.Secret{testSecret},
 		Store: s.store, Library: s.library, Spool: s.spool, Recordings: recordingsConfig,
 		Health: health, Metrics: metrics, Log: log.With("component", "web"),
 	})
@@ -157,6 +164,9 @@ func (s *system) listen() {
 		s.t.Fatal(err)
 	}
 	s.url = "http://" + ln.Addr().String()
+	if s.web.options.Certificates != nil {
+		s.url = "https://" + ln.Addr().String()
+	}
 	s.base = s.url + apiPath
 	s.client = &http.Client{
 		Timeout:       30 * time.Second,
@@ -171,6 +181,15 @@ func (s *system) serve(ln net.Listener) {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- s.web.Serve(ctx, ln) }()
+	if certificates := s.web.options.Certificates; certificates != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() { certificates.Run(ctx) })
+		s.t.Cleanup(func() {
+			cancel()
+			running.Wait()
+		})
+	}
 	s.t.Cleanup(func() {
 		s.client.CloseIdleConnections()
 		cancel()

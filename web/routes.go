@@ -28,7 +28,7 @@ func (s *Server) routes() {
 	e.HTTPErrorHandler = s.onError
 	e.IPExtractor = s.ipExtractor()
 	e.Pre(singleSlashes)
-	e.Use(s.recovered, s.hostChecked, noOptions)
+	e.Use(s.recovered, s.strictTransport, s.hostChecked, noOptions)
 
 	for _, path := range []string{"/bigbluebutton", "/bigbluebutton/", apiPath, apiPath + "/"} {
 		e.Match([]string{http.MethodGet, http.MethodHead, http.MethodPost}, path, s.counted("index", s.index))

@@ -46,6 +46,8 @@ type Options struct {
 	Library    *recordings.Library
 	Spool      *recordings.Spool
 	Recordings recordings.Config
+	// Certificates switch TLS on for Serve; nil: plain HTTP.
+	Certificates *Certificates
 	// Secrets are those that the front-ends sign with: Config.Secrets, or the
 	// generated one.
 	Secrets []bbb.Secret
@@ -151,21 +153,30 @@ func (s *Server) configure(c Config, r recordings.Config, secrets []bbb.Secret) 
 func (s *Server) Handler() http.Handler { return s.echo }
 
 // Serve answers on ln until ctx ends, then lets running requests finish and
-// returns. It closes ln.
+// returns. It closes ln. With Options.Certificates it speaks TLS.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	s.sweepUploads()
-	server := &http.Server{
-		Handler:           s.echo,
-		ConnContext:       withConn,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	server := &http.Server{Handler: s.echo, ConnContext: withConn}
+	if s.options.Certificates != nil {
+		server.TLSConfig = s.options.Certificates.config()
+	}
+	return s.serveOn(ctx, ln, server)
+}
+
+// serveOn is Serve for one server, whose limits it sets.
+func (s *Server) serveOn(ctx context.Context, ln net.Listener, server *http.Server) error {
+	server.ReadHeaderTimeout = readHeaderTimeout
+	server.ReadTimeout = readTimeout
+	server.WriteTimeout = writeTimeout
+	server.IdleTimeout = idleTimeout
+	server.MaxHeaderBytes = maxHeaderBytes
+	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
+	serve := server.Serve
+	if server.TLSConfig != nil {
+		serve = func(ln net.Listener) error { return server.ServeTLS(ln, "", "") }
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(ln) }()
+	go func() { served <- serve(ln) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)

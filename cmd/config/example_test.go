@@ -29,6 +29,7 @@ const exampleHead = `# Configuration of scalelite, /etc/scalelite/config.toml.
 var groups = map[string]string{
 	"log.format":                       "How the service logs (to standard error, so to the journal).",
 	"web.listen":                       "Where front-ends reach the service.",
+	"web.tls":                          "TLS. With it, listen is usually \":443\".",
 	"web.secrets":                      "Who may call. Keep this file unreadable for others when it holds secrets.",
 	"web.checksum_failures_per_minute": "Limits and what stands in front of the service.",
 	"web.get_meetings_disabled":        "What the BBB API answers.",
