@@ -144,9 +144,6 @@ func (s *Server) putTextTrack(c echo.Context, r balancer.Request) (jsonAnswer, e
 // maxTrackBody leaves room around a text track for what makes it a field.
 const maxTrackBody = recordings.MaxTrack + 64<<10
 
-// trackEnvelope is what a multipart body may have around the file, in bytes.
-const trackEnvelope = 64 << 10
-
 // trackFile reads the field "file" of a multipart body.
 func trackFile(c echo.Context) ([]byte, error) {
 	r := c.Request()
