@@ -280,12 +280,6 @@ func (c *killClient) do(op string, r *kept) error {
 		r.last++
 		note := fmt.Sprint("note ", r.last)
 		return acknowledge(r, &r.note, note, func() error { return c.signed("updateRecordings", "recordID", r.id, "meta_note", note) })
-	}
-	// The rest would meet a tarball that is on its way.
-	if err := c.gone(r); err != nil {
-		return err
-	}
-	switch op {
 	case "track":
 		r.last++
 		lang := []string{"en", "de", "fr"}[rand.N(3)]
@@ -296,7 +290,12 @@ func (c *killClient) do(op string, r *kept) error {
 		err := acknowledge(r, &track, r.last, func() error { return c.putTrack(r.id, lang, r.last) })
 		r.tracks[lang] = track
 		return err
-	case "delete":
+	}
+	// The rest would meet a tarball that is on its way.
+	if err := c.gone(r); err != nil {
+		return err
+	}
+	if op == "delete" {
 		r.former = r.state[0]
 		return acknowledge(r, &r.state, "deleted", func() error { return c.signed("deleteRecordings", "recordID", r.id) })
 	}
