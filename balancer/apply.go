@@ -23,7 +23,7 @@ type finding struct {
 	forgotten []store.MeetingKey
 }
 
-// owedEnd is an end that the server can be asked for now.
+// owedEnd is an end that the server, which answers again, can be asked for.
 type owedEnd struct {
 	store.PendingEnd
 	password string // as the server reports it

@@ -1,7 +1,6 @@
 package balancer
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -323,18 +322,6 @@ func (p *Pool) Reports(since time.Time) map[string][]bbb.Meeting {
 		}
 	}
 	return all
-}
-
-// Present returns the meetings that the pool counts on a server, for tests and
-// tables.
-func (p *Pool) Present(server string) []store.MeetingKey {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := p.nodes[server]
-	if n == nil {
-		return nil
-	}
-	return slices.Collect(maps.Keys(n.meetings))
 }
 
 // available: may get new meetings.

@@ -3,6 +3,7 @@ package balancer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -279,4 +280,15 @@ func TestPlaceDoubtful(t *testing.T) {
 	if got := placeSome(t, p, 4, 5); got[0] != "a" {
 		t.Errorf("a answered again: placed on %v, want a", got)
 	}
+}
+
+// Present returns the meetings that the pool counts on a server.
+func (p *Pool) Present(server string) []store.MeetingKey {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.nodes[server]
+	if n == nil {
+		return nil
+	}
+	return slices.Collect(maps.Keys(n.meetings))
 }
