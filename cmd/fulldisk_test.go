@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"scalelite/recordings"
 	"scalelite/store"
 )
 
@@ -73,7 +74,7 @@ func TestFullDiskHoldsImportsBack(t *testing.T) {
 	if all, _ := p.recordings(); len(all) != 3 || len(all[many.id].Formats) != len(many.formats) {
 		t.Errorf("recordings %+v, want all", all)
 	}
-	problems, err := p.admin().CheckRecordings(t.Context(), false)
+	problems, err := p.admin().CheckRecordings(t.Context(), recordings.RepairNothing)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("recordings check: %v %+v", err, problems)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func newRecordingsCheckCommand(a *app) *cobra.Command {
-	var fix, asJSON bool
+	var fix, acceptLoss, asJSON bool
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Compare records and files, and mend what differs",
@@ -22,23 +22,31 @@ func newRecordingsCheckCommand(a *app) *cobra.Command {
   misplaced   files lie in the directory of the other state, or in both
   size        files or bytes differ from what was imported
 
-With --fix, misplaced files are moved, sizes are taken from the files, files
-without a record get one, and a format without files leaves its record. A record
-that has lost all its files stays: 'recordings delete' removes it, importing its
-tarball again restores it.
+With --fix, misplaced files are moved, files without a record get one, and sizes
+are taken from files that have become more. What was lost is not taken for the
+truth: importing the tarball again or restoring the files mends it. With
+--accept-loss it is: sizes are taken from what is left, and a format without files
+leaves its record. A record that has lost all its files stays even then;
+'recordings delete' removes it.
 
 The exit status is 1 if something is wrong that was not mended.`,
 		Example: `  scalelite recordings check
   scalelite recordings check --fix
+  scalelite recordings check --fix --accept-loss
   scalelite recordings check --json | jq -r '.[].record_id' | sort -u`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			how := reads
-			if fix {
-				how = changes
+			how, repair := reads, recordings.RepairNothing
+			switch {
+			case fix && acceptLoss:
+				how, repair = changes, recordings.RepairLosses
+			case fix:
+				how, repair = changes, recordings.RepairSafe
+			case acceptLoss:
+				return &exitError{code: exitUsage, err: errors.New("--accept-loss says how far --fix goes: give both")}
 			}
 			return a.with(c.Context(), how, func(svc admin.Service) error {
-				problems, err := svc.CheckRecordings(c.Context(), fix)
+				problems, err := svc.CheckRecordings(c.Context(), repair)
 				if err != nil && len(problems) == 0 {
 					return err
 				}
@@ -52,6 +60,7 @@ The exit status is 1 if something is wrong that was not mended.`,
 		},
 	}
 	c.Flags().BoolVar(&fix, "fix", false, "mend what can be mended")
+	c.Flags().BoolVar(&acceptLoss, "accept-loss", false, "with --fix, take lost files and formats for the new truth")
 	jsonFlag(c, &asJSON)
 	return c
 }

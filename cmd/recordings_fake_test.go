@@ -101,8 +101,8 @@ func (p *pool) PruneRecordings(_ context.Context, dryRun bool) ([]recordings.Pru
 	return p.pruned, p.fail
 }
 
-func (p *pool) CheckRecordings(_ context.Context, fix bool) ([]recordings.Problem, error) {
-	p.called("check fix %t", fix)
+func (p *pool) CheckRecordings(_ context.Context, how recordings.Repair) ([]recordings.Problem, error) {
+	p.called("check repair %d", how)
 	return p.problems, p.fail
 }
 

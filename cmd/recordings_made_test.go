@@ -286,7 +286,7 @@ func (p *process) call(name string, pairs ...string) bbb.Reply {
 // over. Nothing may be going on.
 func (p *process) inOrder() {
 	p.t.Helper()
-	problems, err := p.admin().CheckRecordings(p.t.Context(), false)
+	problems, err := p.admin().CheckRecordings(p.t.Context(), recordings.RepairNothing)
 	if err != nil || len(problems) > 0 {
 		p.t.Errorf("recordings check: %v %+v", err, problems)
 	}

@@ -296,9 +296,12 @@ func TestCheck(t *testing.T) {
 	s.run("", "recordings", "check", "--fix", "--json").wantFail(t, exitFailure, "1 problem could not be mended")
 	p.problems[1].Fixed = true
 	s.ok("recordings", "check", "--fix")
-	if p.calls[len(p.calls)-1] != "check fix true" {
-		t.Errorf("%q", p.calls)
+	s.ok("recordings", "check", "--fix", "--accept-loss")
+	wantCalls := []string{"check repair 0", "check repair 0", "check repair 1", "check repair 1", "check repair 2"}
+	if diff := cmp.Diff(wantCalls, p.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
 	}
+	s.run("", "recordings", "check", "--accept-loss").wantFail(t, exitUsage, "--fix")
 }
 
 func TestSpool(t *testing.T) {

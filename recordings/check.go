@@ -17,34 +17,35 @@ const (
 	problemSize      = "size"
 )
 
-// Check compares records and files both ways. With fix it repairs what it can:
+// Check compares records and files both ways, and repairs what how allows:
 //
 //   - misplaced files go to the tree of their recording's state;
-//   - sizes are taken from the files;
-//   - a format whose files are missing leaves the record, unless all formats are
-//     missing: then the record stays, as its tarball or the file system may be
-//     what is missing;
+//   - sizes are taken from the files if these have become more;
+//   - with RepairLosses they are if files or bytes were lost, too, and a format
+//     whose files are missing leaves the record, unless all formats are missing:
+//     then the record stays, as its tarball or the file system may be what is
+//     missing;
 //   - files without a record get one from their metadata.xml; those of a deleted
 //     recording go the way of the others;
 //   - what the trash holds for no record is removed once it is as old as what
 //     leaves the trash, and forgotten what it no longer holds.
 //
 // A Problem is Fixed if it is gone after that.
-func (l *Library) Check(ctx context.Context, fix bool) ([]Problem, error) {
+func (l *Library) Check(ctx context.Context, how Repair) ([]Problem, error) {
 	end, err := l.begin()
 	if err != nil {
 		return nil, err
 	}
 	defer end()
 	problems, err := l.checkAll(ctx)
-	if err != nil || !fix || len(problems) == 0 {
+	if err != nil || how == RepairNothing || len(problems) == 0 {
 		return problems, err
 	}
 	if err := l.resumeAll(ctx); err != nil {
 		return problems, err
 	}
 	for _, id := range idsOf(problems) {
-		if err := l.repair(ctx, id); err != nil {
+		if err := l.repair(ctx, id, how); err != nil {
 			if ctx.Err() != nil {
 				return problems, err
 			}
@@ -128,13 +129,25 @@ func (l *Library) checkRecord(ctx context.Context, id string) (problems []Proble
 			problems = append(problems, p)
 		}
 	}
-	if left := func(p Problem) bool { return p.Kind != problemMissing }; len(problems) == len(r.Formats) && !slices.ContainsFunc(problems, left) {
-		for i := range problems {
-			problems[i].Detail += "; import its tarball again, or delete the recording"
+	left := func(p Problem) bool { return p.Kind != problemMissing }
+	remedy := lossRemedy
+	if len(problems) == len(r.Formats) && !slices.ContainsFunc(problems, left) {
+		remedy = allLostRemedy
+	}
+	for i, p := range problems {
+		if p.Loss {
+			problems[i].Detail += remedy
 		}
 	}
 	return problems, nil
 }
+
+// What can be done about lost files; allLostRemedy where a recording has none
+// left.
+const (
+	lossRemedy    = "; import its tarball again or restore the files, or take it as it is with --fix --accept-loss"
+	allLostRemedy = "; import its tarball again, or delete the recording"
+)
 
 // checkFormat returns the problem of a format; without a kind if there is none.
 func (l *Library) checkFormat(r store.Recording, f store.Format) (Problem, error) {
@@ -150,7 +163,7 @@ func (l *Library) checkFormat(r store.Recording, f store.Format) (Problem, error
 	}
 	switch {
 	case !here && !there:
-		p.Kind, p.Detail = problemMissing, "there are no files at "+right
+		p.Kind, p.Loss, p.Detail = problemMissing, true, "there are no files at "+right
 	case there && here:
 		p.Kind, p.Detail = problemMisplaced, "there are files in both trees"
 	case there:
@@ -161,11 +174,15 @@ func (l *Library) checkFormat(r store.Recording, f store.Format) (Problem, error
 			return p, err
 		}
 		if files != f.Files || bytes != f.Bytes {
-			p.Kind, p.Detail = problemSize, fmt.Sprintf("%d files of %d bytes were imported, %d of %d are there", f.Files, f.Bytes, files, bytes)
+			p.Kind, p.Loss = problemSize, lost(f, files, bytes)
+			p.Detail = fmt.Sprintf("%d files of %d bytes were imported, %d of %d are there", f.Files, f.Bytes, files, bytes)
 		}
 	}
 	return p, nil
 }
+
+// lost reports whether fewer files or bytes are there than were imported.
+func lost(f store.Format, files int, bytes int64) bool { return files < f.Files || bytes < f.Bytes }
 
 // checkStrays looks for files of a recording that its record does not know.
 func (l *Library) checkStrays(ctx context.Context, id string) ([]Problem, error) {
@@ -225,11 +242,11 @@ func (l *Library) checkTrash(ctx context.Context) (problems []Problem, err error
 }
 
 // repair mends what is wrong with one recording; see Check.
-func (l *Library) repair(ctx context.Context, id string) error {
+func (l *Library) repair(ctx context.Context, id string, how Repair) error {
 	if !PlainWord(id) {
 		return nil
 	}
-	if err := l.repairRecord(ctx, id); err != nil {
+	if err := l.repairRecord(ctx, id, how); err != nil {
 		return err
 	}
 	r, err := l.adopt(ctx, id)
@@ -239,7 +256,7 @@ func (l *Library) repair(ctx context.Context, id string) error {
 	return err
 }
 
-func (l *Library) repairRecord(ctx context.Context, id string) error {
+func (l *Library) repairRecord(ctx context.Context, id string, how Repair) error {
 	release, err := l.locks.lock(ctx, id)
 	if err != nil {
 		return err
@@ -259,18 +276,31 @@ func (l *Library) repairRecord(ctx context.Context, id string) error {
 		return err
 	}
 	var formats []store.Format
+	missing := 0
 	for _, f := range r.Formats {
 		dir := l.trees.path(r.State, f.Type, id)
 		there, err := exists(dir)
-		if err == nil && there {
-			f.Files, f.Bytes, err = count(dir)
-			formats = append(formats, f)
-		}
 		if err != nil {
 			return err
 		}
+		if !there {
+			missing++
+			if how == RepairLosses {
+				continue
+			}
+			formats = append(formats, f)
+			continue
+		}
+		files, bytes, err := count(dir)
+		if err != nil {
+			return err
+		}
+		if how == RepairLosses || !lost(f, files, bytes) {
+			f.Files, f.Bytes = files, bytes
+		}
+		formats = append(formats, f)
 	}
-	if len(formats) == 0 {
+	if missing == len(r.Formats) {
 		return nil
 	}
 	_, err = l.change(ctx, id, func(r *store.Recording) { r.Formats = formats })

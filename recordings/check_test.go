@@ -17,9 +17,9 @@ import (
 )
 
 // problems checks and compares without the details, which must be there.
-func (s *shelf) wantProblems(fix bool, want ...Problem) {
+func (s *shelf) wantProblems(how Repair, want ...Problem) {
 	s.t.Helper()
-	got, err := s.Check(s.t.Context(), fix)
+	got, err := s.Check(s.t.Context(), how)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestT15CheckFindsAndMends(t *testing.T) {
 	}{
 		"a format is missing": {
 			func(t *testing.T, s *shelf) { must(t, os.RemoveAll(s.trees.path(store.Published, "video", idA))) },
-			Problem{RecordID: idA, Format: "video", Kind: "missing", Fixed: true},
+			Problem{RecordID: idA, Format: "video", Kind: "missing", Loss: true, Fixed: true},
 			[]fixture{presentation(idA)},
 		},
 		"files in the wrong tree": {
@@ -73,6 +73,20 @@ func TestT15CheckFindsAndMends(t *testing.T) {
 			},
 			Problem{RecordID: idA, Format: "video", Kind: "size", Fixed: true},
 			[]fixture{presentation(idA), video(idA).with("more", "x")},
+		},
+		"a file less": {
+			func(t *testing.T, s *shelf) {
+				must(t, os.Remove(filepath.Join(s.trees.path(store.Published, "video", idA), "video-0.m4v")))
+			},
+			Problem{RecordID: idA, Format: "video", Kind: "size", Loss: true, Fixed: true},
+			[]fixture{presentation(idA), video(idA).without("video-0.m4v")},
+		},
+		"a file cut short": {
+			func(t *testing.T, s *shelf) {
+				must(t, os.Truncate(filepath.Join(s.trees.path(store.Published, "video", idA), "video-0.m4v"), 1))
+			},
+			Problem{RecordID: idA, Format: "video", Kind: "size", Loss: true, Fixed: true},
+			[]fixture{presentation(idA), video(idA).with("video-0.m4v", video(idA).files["video-0.m4v"][:1])},
 		},
 		"a format without a record": {
 			func(t *testing.T, s *shelf) { s.place(store.Published, podcast(idA)) },
@@ -104,16 +118,24 @@ func TestT15CheckFindsAndMends(t *testing.T) {
 			t.Parallel()
 			s := newShelf(t)
 			s.imports(presentation(idA), video(idA))
-			s.wantProblems(true)
+			s.wantProblems(RepairLosses)
 			before := s.get(idA)
 			c.harm(t, s)
 			found := c.want
 			found.Fixed = false
-			s.wantProblems(false, found)
+			s.wantProblems(RepairNothing, found)
 			if diff := cmp.Diff(before, s.get(idA)); diff != "" {
 				t.Errorf("a check changed the record:\n%s", diff)
 			}
-			s.wantProblems(true, c.want)
+			how := RepairSafe
+			if c.want.Loss {
+				s.wantProblems(RepairSafe, found)
+				if diff := cmp.Diff(before, s.get(idA)); diff != "" {
+					t.Errorf("what was lost was taken for the truth:\n%s", diff)
+				}
+				how = RepairLosses
+			}
+			s.wantProblems(how, c.want)
 			s.wantFiles(store.Published, c.rest...)
 			if !c.want.Fixed {
 				must(t, os.RemoveAll(s.trees.path(store.Published, c.want.Format, c.want.RecordID)))
@@ -146,12 +168,12 @@ func TestCheckKeepsARecordWithoutAnyFiles(t *testing.T) {
 	before := s.get(idA)
 	elsewhere := filepath.Join(s.dir, "elsewhere")
 	must(t, os.Rename(s.trees.published, elsewhere), os.Mkdir(s.trees.published, 0o755))
-	s.wantProblems(true, Problem{RecordID: idA, Format: "presentation", Kind: "missing"}, Problem{RecordID: idA, Format: "video", Kind: "missing"})
+	s.wantProblems(RepairLosses, Problem{RecordID: idA, Format: "presentation", Kind: "missing", Loss: true}, Problem{RecordID: idA, Format: "video", Kind: "missing", Loss: true})
 	if diff := cmp.Diff(before, s.get(idA)); diff != "" {
 		t.Errorf("the record changed:\n%s", diff)
 	}
 	must(t, os.Remove(s.trees.published), os.Rename(elsewhere, s.trees.published))
-	s.wantProblems(true)
+	s.wantProblems(RepairLosses)
 }
 
 func TestCheckOfDeletedRecordings(t *testing.T) {
@@ -168,7 +190,7 @@ func TestCheckOfDeletedRecordings(t *testing.T) {
 			must(t, os.RemoveAll(s.trees.trash(dir)))
 		}
 	}
-	s.wantProblems(true, Problem{RecordID: idA, Format: "presentation", Kind: "extra", Fixed: true}, Problem{RecordID: idB, Kind: "missing", Fixed: true})
+	s.wantProblems(RepairLosses, Problem{RecordID: idA, Format: "presentation", Kind: "extra", Fixed: true}, Problem{RecordID: idB, Kind: "missing", Fixed: true})
 	s.wantFiles(store.Published)
 	if _, err := s.Undelete(t.Context(), []string{idB}); !errors.Is(err, ErrNoFiles) {
 		t.Errorf("undelete without files: %v", err)
@@ -306,7 +328,7 @@ func TestCheckTellsWhyFilesGetNoRecord(t *testing.T) {
 	s := newShelf(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	dir := s.trees.path(store.Published, "video", idA)
 	must(t, os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "video-0.m4v"), []byte("x"), 0o644))
-	_, err := s.Check(t.Context(), true)
+	_, err := s.Check(t.Context(), RepairSafe)
 	must(t, err)
 	if !strings.Contains(log.String(), idA) || !strings.Contains(log.String(), "there is no metadata.xml") {
 		t.Errorf("log: %s", log.String())

@@ -177,7 +177,7 @@ func TestDeleteIsFinishedLater(t *testing.T) {
 	for name, again := range map[string]func(*shelf) error{
 		"delete": func(s *shelf) error { _, err := s.Delete(t.Context(), nil, []string{idA}); return err },
 		"prune":  func(s *shelf) error { _, err := s.Prune(t.Context(), false); return err },
-		"check":  func(s *shelf) error { _, err := s.Check(t.Context(), true); return err },
+		"check":  func(s *shelf) error { _, err := s.Check(t.Context(), RepairSafe); return err },
 		"start":  func(s *shelf) error { s.reopen(); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {

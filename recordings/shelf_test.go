@@ -111,7 +111,7 @@ func (s *shelf) reopen(adjust ...func(*Config)) {
 // inOrder fails the test unless records and files agree and nothing is left.
 func (s *shelf) inOrder() {
 	s.t.Helper()
-	problems, err := s.Check(context.Background(), false)
+	problems, err := s.Check(context.Background(), RepairNothing)
 	if err != nil || len(problems) > 0 {
 		s.t.Errorf("records and files do not agree: %+v, %v", problems, err)
 	}
@@ -276,6 +276,13 @@ func (f fixture) contents() map[string]string {
 func (f fixture) with(name, text string) fixture {
 	f.files = maps.Clone(f.files)
 	f.files[name] = text
+	return f
+}
+
+// without returns the fixture with a file less.
+func (f fixture) without(name string) fixture {
+	f.files = maps.Clone(f.files)
+	delete(f.files, name)
 	return f
 }
 

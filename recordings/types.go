@@ -65,8 +65,23 @@ type Problem struct {
 	// bytes differ from what was imported).
 	Kind   string `json:"kind"`
 	Detail string `json:"detail"`
-	Fixed  bool   `json:"fixed,omitempty"`
+	// Loss: fewer files or bytes are there than were imported. Only a copy from
+	// elsewhere mends that.
+	Loss  bool `json:"loss,omitempty"`
+	Fixed bool `json:"fixed,omitempty"`
 }
+
+// Repair says how far Library.Check goes.
+type Repair int
+
+const (
+	// RepairNothing only tells.
+	RepairNothing Repair = iota
+	// RepairSafe mends what costs nothing.
+	RepairSafe
+	// RepairLosses also takes what was lost for the new truth.
+	RepairLosses
+)
 
 // Pruned is a recording that retention deleted, or would delete.
 type Pruned struct {

@@ -102,7 +102,7 @@ func TestTextTracks(t *testing.T) {
 	if a := s.fetch(http.MethodGet, s.url+"/presentation/"+tapeA+"/caption_fr.vtt", nil, nil); a.status != http.StatusNotFound {
 		t.Errorf("track of an unpublished recording: %d", a.status)
 	}
-	if problems, err := s.library.Check(t.Context(), false); err != nil || len(problems) > 0 {
+	if problems, err := s.library.Check(t.Context(), recordings.RepairNothing); err != nil || len(problems) > 0 {
 		t.Errorf("records and files do not agree: %+v, %v", problems, err)
 	}
 }
@@ -217,7 +217,7 @@ func TestTextTrackOfAnInterruptedMove(t *testing.T) {
 	if a := s.putTrack(someSRT, "recordID", tapeA, "kind", "captions", "lang", "en"); !strings.Contains(a.body, "success") {
 		t.Errorf("answer %s", a.body)
 	}
-	if problems, err := s.library.Check(t.Context(), false); err != nil || len(problems) > 0 {
+	if problems, err := s.library.Check(t.Context(), recordings.RepairNothing); err != nil || len(problems) > 0 {
 		t.Errorf("records and files do not agree: %+v, %v", problems, err)
 	}
 	if r := s.record(tapeA); r.Moving != "" || r.State != store.Unpublished {

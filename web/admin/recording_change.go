@@ -205,13 +205,13 @@ func (l *Local) PruneRecordings(ctx context.Context, dryRun bool) ([]recordings.
 	return list(pruned), explain(ctx, err)
 }
 
-// CheckRecordings compares records and files, and with fix mends what can be.
-func (l *Local) CheckRecordings(ctx context.Context, fix bool) ([]recordings.Problem, error) {
+// CheckRecordings compares records and files, and mends what how allows.
+func (l *Local) CheckRecordings(ctx context.Context, how recordings.Repair) ([]recordings.Problem, error) {
 	parts, err := l.parts(ctx)
 	if err != nil {
 		return []recordings.Problem{}, err
 	}
-	problems, err := parts.Library.Check(ctx, fix)
+	problems, err := parts.Library.Check(ctx, how)
 	return list(problems), explain(ctx, err)
 }
 

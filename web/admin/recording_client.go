@@ -56,9 +56,9 @@ func (c *Client) PruneRecordings(ctx context.Context, dryRun bool) (pruned []rec
 	return pruned, err
 }
 
-// CheckRecordings compares records and files, and with fix mends what can be.
-func (c *Client) CheckRecordings(ctx context.Context, fix bool) (problems []recordings.Problem, err error) {
-	err = c.ask(ctx, http.MethodPost, pathCheck, checkRequest{fix}, &problems)
+// CheckRecordings compares records and files, and mends what how allows.
+func (c *Client) CheckRecordings(ctx context.Context, how recordings.Repair) (problems []recordings.Problem, err error) {
+	err = c.ask(ctx, http.MethodPost, pathCheck, checkRequest{Fix: how != recordings.RepairNothing, AcceptLoss: how == recordings.RepairLosses}, &problems)
 	return problems, err
 }
 

@@ -31,8 +31,8 @@ type RecordingService interface {
 	UndeleteRecordings(ctx context.Context, ids []string) ([]RecordingResult, error)
 	// PruneRecordings does what retention and trash ask for, or only tells.
 	PruneRecordings(ctx context.Context, dryRun bool) ([]recordings.Pruned, error)
-	// CheckRecordings compares records and files, and with fix mends what can be.
-	CheckRecordings(ctx context.Context, fix bool) ([]recordings.Problem, error)
+	// CheckRecordings compares records and files, and mends what how allows.
+	CheckRecordings(ctx context.Context, how recordings.Repair) ([]recordings.Problem, error)
 	// RescanRecordings makes records for files that have none.
 	RescanRecordings(ctx context.Context) ([]recordings.ImportedRecording, error)
 	// RecordingsStatus sums up the recordings, their disk, the spool and the

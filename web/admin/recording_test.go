@@ -231,7 +231,7 @@ func TestCheckAndRescan(t *testing.T) {
 	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
 		ctx := t.Context()
 		w.imported(nil, recA)
-		if problems, err := s.CheckRecordings(ctx, false); err != nil || problems == nil || len(problems) != 0 {
+		if problems, err := s.CheckRecordings(ctx, recordings.RepairNothing); err != nil || problems == nil || len(problems) != 0 {
 			t.Fatalf("%+v, %v", problems, err)
 		}
 		dir := filepath.Join(w.config.UnpublishedDir, "presentation", recB)
@@ -245,7 +245,7 @@ func TestCheckAndRescan(t *testing.T) {
 		if err := os.WriteFile(shapes, []byte("<svg>more</svg>"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		problems, err := s.CheckRecordings(ctx, false)
+		problems, err := s.CheckRecordings(ctx, recordings.RepairNothing)
 		kinds := map[string]string{}
 		for _, p := range problems {
 			kinds[p.RecordID] = p.Kind
@@ -260,11 +260,11 @@ func TestCheckAndRescan(t *testing.T) {
 		if r, err := s.Recording(ctx, recB); err != nil || r.State != store.Unpublished {
 			t.Errorf("%+v, %v", r, err)
 		}
-		problems, err = s.CheckRecordings(ctx, true)
+		problems, err = s.CheckRecordings(ctx, recordings.RepairSafe)
 		if err != nil || len(problems) != 1 || problems[0].RecordID != recA || !problems[0].Fixed {
 			t.Errorf("%+v, %v", problems, err)
 		}
-		if problems, err = s.CheckRecordings(ctx, false); err != nil || len(problems) != 0 {
+		if problems, err = s.CheckRecordings(ctx, recordings.RepairNothing); err != nil || len(problems) != 0 {
 			t.Errorf("afterwards: %+v, %v", problems, err)
 		}
 	})
@@ -326,7 +326,7 @@ func recordingMethods(t *testing.T, s admin.Service) map[string]func() error {
 		"delete":      func() error { _, err := s.DeleteRecordings(ctx, ids, false); return err },
 		"undelete":    func() error { _, err := s.UndeleteRecordings(ctx, ids); return err },
 		"prune":       func() error { _, err := s.PruneRecordings(ctx, false); return err },
-		"check":       func() error { _, err := s.CheckRecordings(ctx, false); return err },
+		"check":       func() error { _, err := s.CheckRecordings(ctx, recordings.RepairNothing); return err },
 		"rescan": func() error {
 			_, err := s.RescanRecordings(ctx)
 			return err

@@ -58,8 +58,20 @@ type pruneRequest struct {
 	DryRun bool `json:"dry_run"`
 }
 
+// checkRequest accepts losses only beside fix.
 type checkRequest struct {
-	Fix bool `json:"fix"`
+	Fix        bool `json:"fix"`
+	AcceptLoss bool `json:"accept_loss,omitempty"`
+}
+
+func (q checkRequest) how() recordings.Repair {
+	switch {
+	case q.Fix && q.AcceptLoss:
+		return recordings.RepairLosses
+	case q.Fix:
+		return recordings.RepairSafe
+	}
+	return recordings.RepairNothing
 }
 
 // retryRequest retries all only if it says so: an empty list may be a mistake.
@@ -100,9 +112,9 @@ func recordingCalls(s Service) map[string]call {
 			return fmt.Sprintf("%d recordings, dry run %t", len(all), q.DryRun)
 		}).withPartial(),
 		pathCheck: post(func(ctx context.Context, q checkRequest) ([]recordings.Problem, error) {
-			return s.CheckRecordings(ctx, q.Fix)
+			return s.CheckRecordings(ctx, q.how())
 		}, func(q checkRequest, all []recordings.Problem) string {
-			return fmt.Sprintf("%d problems, fix %t", len(all), q.Fix)
+			return fmt.Sprintf("%d problems, fix %t, accept loss %t", len(all), q.Fix, q.AcceptLoss)
 		}).withPartial(),
 		pathRescan: post(func(ctx context.Context, _ nothing) ([]recordings.ImportedRecording, error) {
 			return s.RescanRecordings(ctx)
