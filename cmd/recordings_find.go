@@ -78,12 +78,15 @@ func (a *app) changeRecordings(ctx context.Context, args []string, o outcome, do
 
 // changeEach carries out a change, some recordings at a time.
 func (a *app) changeEach(svc admin.Service, ids []string, o outcome, do func(admin.Service, []string) ([]admin.RecordingResult, error)) error {
-	failed := 0
+	failed, unfinished := 0, 0
 	for batch := range slices.Chunk(ids, idBatch) {
 		results, err := do(svc, batch)
 		for _, r := range results {
 			text, to := o.already, a.stdout
 			switch {
+			case r.Error != "" && r.Changed:
+				text, to = o.done+", but "+r.Error, a.stderr
+				unfinished++
 			case r.Error != "":
 				text, to = "not "+o.done+": "+r.Error, a.stderr
 				failed++
@@ -100,6 +103,9 @@ func (a *app) changeEach(svc admin.Service, ids []string, o outcome, do func(adm
 	}
 	if failed > 0 {
 		return fmt.Errorf("%s not %s", countWas(failed, "recording"), o.done)
+	}
+	if unfinished > 0 {
+		return fmt.Errorf("%s %s, but not all of their files are where they belong", countWas(unfinished, "recording"), o.done)
 	}
 	return nil
 }

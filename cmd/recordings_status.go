@@ -16,7 +16,7 @@ func printRecordingsStatus(w io.Writer, s admin.RecordingsStatus) error {
 	}
 	lines := []struct{ key, text string }{
 		{"Recordings", fmt.Sprintf("%d published, %d unpublished, %d in the trash", s.Published, s.Unpublished, s.InTrash)},
-		{"Disk", fmt.Sprintf("%s used, %s free of %s", byteSize(s.Disk.Used()), byteSize(s.Disk.Free), byteSize(s.Disk.Total))},
+		{"Disk", diskText(s.Disk)},
 		{"Spool", spoolText(s.Spool)},
 		{"Callbacks", callbackText(s.Callbacks)},
 	}
@@ -26,6 +26,13 @@ func printRecordingsStatus(w io.Writer, s admin.RecordingsStatus) error {
 		}
 	}
 	return nil
+}
+
+func diskText(d admin.DiskStatus) string {
+	if d.Error != "" {
+		return "not known: " + printable(d.Error)
+	}
+	return fmt.Sprintf("%s used, %s free of %s", byteSize(d.Used()), byteSize(d.Free), byteSize(d.Total))
 }
 
 func spoolText(s admin.SpoolStatus) string {
@@ -39,11 +46,14 @@ func spoolText(s admin.SpoolStatus) string {
 	add(s.Settling, "settling")
 	add(s.Importing, "importing")
 	add(s.Failed, "failed")
-	if len(parts) == 0 {
-		return "empty"
-	}
 	text := strings.Join(parts, ", ")
 	switch {
+	case s.Error != "" && text == "":
+		return "nothing can come in: " + printable(s.Error)
+	case s.Error != "":
+		text += "; nothing can come in: " + printable(s.Error)
+	case text == "":
+		return "empty"
 	case s.Held > 0:
 		text += fmt.Sprintf("; %d held back because the disk is too full", s.Held)
 	case s.Failed > 0:

@@ -436,6 +436,11 @@ Callbacks   none pending
 		"Callbacks   5 pending, 6 failed; 'scalelite callbacks' tells why\n") {
 		t.Errorf("%s", out)
 	}
+	p.status.Spool.Error, p.status.Disk.Error = "no such directory", "input/output error"
+	if out := s.ok("status"); !strings.Contains(out, "4 failed; nothing can come in: no such directory\n") || !strings.Contains(out, "Disk        not known: input/output error\n") {
+		t.Errorf("%s", out)
+	}
+	p.status.Spool.Error = ""
 	p.status.Spool.Held, p.status.Callbacks.Failed = 2, 0
 	if out := s.ok("status"); !strings.Contains(out, "; 2 held back because the disk is too full\nCallbacks   5 pending\n") {
 		t.Errorf("%s", out)

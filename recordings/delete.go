@@ -19,7 +19,7 @@ import (
 // now, also if they were before.
 //
 // From the first moment on a recording is deleted for good, even if its files
-// cannot be moved: that is an error, and is done later.
+// cannot be moved: that is ErrFilesLeft, and is done later.
 func (l *Library) Delete(ctx context.Context, scope Scope, ids []string) ([]string, error) {
 	return l.each(ctx, ids, func(id string) error {
 		r, err := l.recording(ctx, scope, id)
@@ -66,7 +66,7 @@ func (l *Library) delete(ctx context.Context, r store.Recording) error {
 	}
 	l.step("deleted the record")
 	if err := l.finishDelete(ctx, r); err != nil {
-		return fmt.Errorf("nobody sees it any more, but its files could not be removed, which is tried again every day: %w", err)
+		return fmt.Errorf("%w: %w", ErrFilesLeft, err)
 	}
 	return nil
 }

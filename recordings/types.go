@@ -13,6 +13,8 @@ var (
 	ErrNotFound = errors.New("recording not found")
 	// ErrNoFiles: a recording's files are in neither tree.
 	ErrNoFiles = errors.New("the files are missing")
+	// ErrFilesLeft: a recording is deleted, but files of it still lie there.
+	ErrFilesLeft = errors.New("its files could not be removed, which is tried again every day")
 	// ErrNoSpace: there is less free space than the work needs and
 	// recordings.min_free keeps. It passes by itself.
 	ErrNoSpace = errors.New("not enough free space")

@@ -41,7 +41,7 @@ func (m *Metrics) WatchRecordings(source recordingsStatus) {
 		spool:  desc("spool_files", "Tarballs in the spool, and failed ones, by state.", "state"),
 		held:   desc("spool_held_files", "Tarballs that wait because less space is free than they need beside recordings.min_free."),
 		calls:  desc("callbacks", "Callbacks that no front-end has taken: pending, or failed for good.", "state"),
-		broke:  desc("recordings_readable", "1 if database, spool and disk could be read, 0 if not."),
+		broke:  desc("recordings_readable", "1 if the database and the disk can be read and the spool can be written to, 0 if not."),
 	})
 }
 
@@ -60,7 +60,8 @@ func (m *recordingMetrics) Collect(ch chan<- prometheus.Metric) {
 	if err == nil && !s.Enabled {
 		return
 	}
-	ch <- prometheus.MustNewConstMetric(m.broke, prometheus.GaugeValue, truth(err == nil))
+	readable := err == nil && s.Disk.Error == "" && s.Spool.Error == ""
+	ch <- prometheus.MustNewConstMetric(m.broke, prometheus.GaugeValue, truth(readable))
 	if err != nil {
 		return
 	}
@@ -71,11 +72,13 @@ func (m *recordingMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(m.count, s.Unpublished, "unpublished")
 	gauge(m.count, s.Deleted, "deleted")
 	gauge(m.trash, s.InTrash)
-	gauge(m.bytes, s.Disk.Published, "published")
-	gauge(m.bytes, s.Disk.Unpublished, "unpublished")
-	gauge(m.bytes, s.Disk.Trash, "trash")
-	gauge(m.free, s.Disk.Free)
-	gauge(m.total, s.Disk.Total)
+	if s.Disk.Error == "" {
+		gauge(m.bytes, s.Disk.Published, "published")
+		gauge(m.bytes, s.Disk.Unpublished, "unpublished")
+		gauge(m.bytes, s.Disk.Trash, "trash")
+		gauge(m.free, s.Disk.Free)
+		gauge(m.total, s.Disk.Total)
+	}
 	gauge(m.spool, int64(s.Spool.Waiting), "waiting")
 	gauge(m.spool, int64(s.Spool.Settling), "settling")
 	gauge(m.spool, int64(s.Spool.Importing), "importing")

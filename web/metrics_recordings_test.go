@@ -51,6 +51,9 @@ func TestMetricsOfRecordings(t *testing.T) {
 	wantLines(t, m, "scalelite_callbacks",
 		`scalelite_callbacks{state="failed"} 16`, `scalelite_callbacks{state="pending"} 15`)
 
+	f.status.Spool.Error, f.status.Disk.Error = "no such directory", "no such directory"
+	wantLines(t, m, "scalelite_recordings_", `scalelite_recordings_in_trash 4`, `scalelite_recordings_readable 0`)
+	wantLines(t, m, "scalelite_recording_")
 	f.err = errors.New("database is closed")
 	wantLines(t, m, "scalelite_recordings", `scalelite_recordings_readable 0`)
 	wantLines(t, m, "scalelite_spool")

@@ -57,11 +57,11 @@ func (l *Local) change(ctx context.Context, ids []string, done func(store.Record
 			return results, ctx.Err()
 		}
 		result := RecordingResult{ID: r.ID}
-		if err := do(parts.Library, r.ID); err != nil {
+		err := do(parts.Library, r.ID)
+		if err != nil {
 			result.Error = recordingTrouble(err)
-		} else {
-			result.Changed = !done(r)
 		}
+		result.Changed = !done(r) && (err == nil || errors.Is(err, recordings.ErrFilesLeft))
 		results = append(results, result)
 	}
 	return results, nil

@@ -261,6 +261,20 @@ func pad(first, second []byte) []byte {
 }
 
 // Only a lack of space holds a tarball back without counting as a try.
+// While the spool cannot be reached the rest is told.
+func TestStatusWithoutASpool(t *testing.T) {
+	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
+		w.imported(nil, recA)
+		if err := os.Rename(w.config.SpoolDir, w.config.SpoolDir+"-elsewhere"); err != nil {
+			t.Fatal(err)
+		}
+		st, err := s.RecordingsStatus(t.Context())
+		if err != nil || st.Published != 1 || st.Disk.Published == 0 || !strings.Contains(st.Spool.Error, w.config.SpoolDir) {
+			t.Errorf("%+v, %v", st, err)
+		}
+	})
+}
+
 func TestStatusTellsWhatIsHeldBack(t *testing.T) {
 	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
 		content := tarball(t, nil, recA)

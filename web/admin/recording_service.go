@@ -106,7 +106,7 @@ type RecordingFormat struct {
 type RecordingResult struct {
 	ID      string `json:"id"`
 	Changed bool   `json:"changed"`         // false: it was so before, or it failed
-	Error   string `json:"error,omitempty"` // why it failed
+	Error   string `json:"error,omitempty"` // why it failed; if Changed, what of it was not done yet
 }
 
 // RecordingsStatus sums up the recordings.
@@ -130,6 +130,8 @@ type DiskStatus struct {
 	Trash       int64 `json:"trash"`
 	Free        int64 `json:"free"` // on their file system
 	Total       int64 `json:"total"`
+	// Error is why the numbers are 0.
+	Error string `json:"error,omitempty"`
 }
 
 // Used is what all files of recordings take up, in bytes.
@@ -143,6 +145,8 @@ type SpoolStatus struct {
 	Failed    int `json:"failed"`
 	// Held are those of Waiting that there is no space for.
 	Held int `json:"held"`
+	// Error is why nothing can come in through the spool, or why the numbers are 0.
+	Error string `json:"error,omitempty"`
 }
 
 // CallbackStatus counts the messages that front-ends have not taken.

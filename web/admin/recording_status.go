@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,7 +10,8 @@ import (
 	"scalelite/store"
 )
 
-// RecordingsStatus sums up the recordings.
+// RecordingsStatus sums up the recordings. What of it cannot be read has its
+// error, so that the rest can be told.
 func (l *Local) RecordingsStatus(ctx context.Context) (RecordingsStatus, error) {
 	parts, err := l.open(ctx)
 	if err != nil || parts.Library == nil {
@@ -20,24 +22,30 @@ func (l *Local) RecordingsStatus(ctx context.Context) (RecordingsStatus, error) 
 	if err != nil {
 		return RecordingsStatus{}, explain(ctx, fmt.Errorf("count the recordings: %w", err))
 	}
-	// What was added up is kept: it is worth finishing even if nobody waits.
-	usage, err := parts.Library.Usage(context.WithoutCancel(ctx))
-	if err != nil {
-		return RecordingsStatus{}, explain(ctx, fmt.Errorf("add up the disk use: %w", err))
-	}
-	space, err := parts.Library.Free()
-	if err != nil {
-		return RecordingsStatus{}, explain(ctx, err)
-	}
-	s.Disk = DiskStatus{
-		Published: usage.Published, Unpublished: usage.Unpublished, Trash: usage.Trash, Free: space.Free, Total: space.Total,
+	if s.Disk, err = diskStatus(ctx, parts.Library); err != nil {
+		s.Disk = DiskStatus{Error: err.Error()}
 	}
 	files, err := l.SpoolFiles(ctx)
-	if err != nil {
-		return RecordingsStatus{}, err
-	}
 	s.Spool = countSpool(files)
-	return s, nil
+	if err = errors.Join(err, parts.Spool.Writable()); err != nil {
+		s.Spool.Error = err.Error()
+	}
+	return s, explain(ctx, ctx.Err())
+}
+
+func diskStatus(ctx context.Context, library *recordings.Library) (DiskStatus, error) {
+	// What was added up is kept: it is worth finishing even if nobody waits.
+	usage, err := library.Usage(context.WithoutCancel(ctx))
+	if err != nil {
+		return DiskStatus{}, fmt.Errorf("add up the disk use: %w", err)
+	}
+	space, err := library.Free()
+	if err != nil {
+		return DiskStatus{}, err
+	}
+	return DiskStatus{
+		Published: usage.Published, Unpublished: usage.Unpublished, Trash: usage.Trash, Free: space.Free, Total: space.Total,
+	}, nil
 }
 
 // count counts what the database has.

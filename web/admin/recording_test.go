@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -179,6 +180,35 @@ func TestTrash(t *testing.T) {
 		_, err = s.Recording(ctx, recA)
 		wantCode(t, err, admin.NotFound)
 		w.imported(nil, recA)
+	})
+}
+
+// A recording whose files cannot be removed is deleted all the same.
+func TestDeleteWithoutATrash(t *testing.T) {
+	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
+		ctx := t.Context()
+		w.imported(nil, recA)
+		trash := filepath.Join(w.config.WorkDir, "trash")
+		if err := errors.Join(os.RemoveAll(trash), os.WriteFile(trash, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.DeleteRecordings(ctx, []string{recA}, false)
+		if err != nil || !got[0].Changed || !strings.Contains(got[0].Error, "tried again every day") {
+			t.Errorf("delete: %+v, %v", got, err)
+		}
+		if r, err := s.Recording(ctx, recA); err != nil || r.State != store.Deleted {
+			t.Errorf("deleted: %+v, %v", r, err)
+		}
+		got, err = s.DeleteRecordings(ctx, []string{recA}, true)
+		if err != nil || got[0].Changed || got[0].Error == "" {
+			t.Errorf("purge: %+v, %v", got, err)
+		}
+		if err := errors.Join(os.Remove(trash), os.Mkdir(trash, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.DeleteRecordings(ctx, []string{recA}, true); err != nil || !got[0].Changed || got[0].Error != "" {
+			t.Errorf("purge once it can be: %+v, %v", got, err)
+		}
 	})
 }
 
