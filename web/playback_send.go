@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -43,7 +44,7 @@ func (s *Server) send(c echo.Context, r store.Recording, f sent) error {
 	if kind.text {
 		h.Set("Vary", "Accept-Encoding")
 	}
-	out := &pacedWriter{ResponseWriter: c.Response().Writer, request: request, patience: s.patience}
+	out := &pacedWriter{ResponseWriter: c.Response().Writer, request: request, patience: s.patience, buffers: &s.buffers}
 	c.Response().Committed = true
 	if kind.text && compressible(request, info.Size()) {
 		if s.sendPacked(out, request, r, f, info) {
@@ -51,7 +52,7 @@ func (s *Server) send(c echo.Context, r store.Recording, f sent) error {
 		}
 	}
 	h.Set("ETag", etag(info, ""))
-	http.ServeContent(out, request, "", info.ModTime(), f.file)
+	http.ServeContent(out, request, "", info.ModTime(), &content{file: f.file, size: info.Size()})
 	return nil
 }
 
@@ -77,12 +78,46 @@ const (
 	stallTimeout = time.Minute
 )
 
+// smallPart is up to how many bytes are read and written instead of being handed
+// to the kernel, which takes more calls than that saves copying.
+const smallPart = 64 << 10
+
+// content is a file as http.ServeContent wants it. Nothing is asked of the
+// kernel until its bytes are sent.
+type content struct {
+	file     *os.File
+	size, at int64
+}
+
+// Read reads on from where the content is.
+func (c *content) Read(p []byte) (int, error) {
+	n, err := c.file.ReadAt(p, c.at)
+	c.at += int64(n)
+	return n, err
+}
+
+// Seek moves to offset from the beginning, from here or from the end.
+func (c *content) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += c.at
+	case io.SeekEnd:
+		offset += c.size
+	}
+	if offset < 0 {
+		return 0, fs.ErrInvalid
+	}
+	c.at = offset
+	return offset, nil
+}
+
 // pacedWriter lets a response take as long as it moves on, however slowly, and
-// hands files to the kernel.
+// hands large parts of files to the kernel.
 type pacedWriter struct {
 	http.ResponseWriter
 	request  *http.Request
 	patience time.Duration
+	buffers  *sync.Pool // of *[smallPart]byte
 }
 
 func (w *pacedWriter) extend() {
@@ -94,19 +129,47 @@ func (w *pacedWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// ReadFrom sends what src has, in chunks. If that is a part of a file, the
-// kernel copies it from there to the connection.
-func (w *pacedWriter) ReadFrom(src io.Reader) (n int64, err error) {
-	whole, limited := src.(*io.LimitedReader)
-	if !limited {
-		return io.Copy(struct{ io.Writer }{w}, src)
+// ReadFrom sends what src has. If that is a part of a file, it goes in one piece
+// if it is small, else in chunks that the kernel copies from there to the
+// connection.
+func (w *pacedWriter) ReadFrom(src io.Reader) (int64, error) {
+	if part, ok := src.(*io.LimitedReader); ok {
+		if c, ok := part.R.(*content); ok && part.N <= smallPart {
+			return w.sendSmall(c, part.N)
+		} else if ok {
+			return w.sendLarge(c, part.N)
+		}
+	}
+	return io.Copy(struct{ io.Writer }{w}, src)
+}
+
+// sendSmall sends the next size bytes.
+func (w *pacedWriter) sendSmall(c *content, size int64) (int64, error) {
+	buffer, ok := w.buffers.Get().(*[smallPart]byte)
+	if !ok {
+		buffer = new([smallPart]byte)
+	}
+	defer w.buffers.Put(buffer)
+	read, err := io.ReadFull(c, buffer[:size])
+	if err != nil {
+		return 0, err
 	}
 	defer corked(w.request)()
-	for whole.N > 0 {
+	wrote, err := w.Write(buffer[:read])
+	return int64(wrote), err
+}
+
+// sendLarge sends the next size bytes.
+func (w *pacedWriter) sendLarge(c *content, size int64) (n int64, err error) {
+	if _, err := c.file.Seek(c.at, io.SeekStart); err != nil {
+		return 0, err
+	}
+	defer corked(w.request)()
+	for n < size {
 		w.extend()
-		chunk := &io.LimitedReader{R: whole.R, N: min(whole.N, sendChunk)}
-		wrote, err := io.Copy(w.ResponseWriter, chunk)
-		n, whole.N = n+wrote, whole.N-wrote
+		wrote, err := io.Copy(w.ResponseWriter, &io.LimitedReader{R: c.file, N: min(size-n, sendChunk)})
+		n += wrote
+		c.at += wrote
 		if err != nil || wrote == 0 {
 			return n, err
 		}

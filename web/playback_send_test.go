@@ -290,7 +290,7 @@ func TestDeflatersAreBounded(t *testing.T) {
 type fileSink struct {
 	*httptest.ResponseRecorder
 	chunks []int64 // that came as parts of files
-	others int
+	others int     // that came in another way than by Write
 }
 
 func (w *fileSink) ReadFrom(r io.Reader) (int64, error) {
@@ -308,18 +308,25 @@ func (w *fileSink) ReadFrom(r io.Reader) (int64, error) {
 }
 
 // TestFilesGoToTheKernel: what net/http gets is a part of a file, the only thing
-// that it hands to sendfile(2), whole and for ranges.
+// that it hands to sendfile(2), whole and for ranges. Small parts are written.
 func TestFilesGoToTheKernel(t *testing.T) {
 	t.Parallel()
 	s := newLibrary(t, nil)
 	content := strings.Repeat("0123456789abcdef", (2*sendChunk+1000)/16)
 	s.keep(recordingID, map[string]string{"presentation/a.webm": content}, nil)
-	for ranges, want := range map[string]string{"": content, "bytes=100-": content[100:], "bytes=5-9": content[5:10]} {
+	for ranges, want := range map[string]string{
+		"": content, "bytes=100-": content[100:], "bytes=-65537": content[len(content)-smallPart-1:],
+		"bytes=5-9": content[5:10], "bytes=16-65551": content[16 : 16+smallPart],
+	} {
+		chunks := (len(want) + sendChunk - 1) / sendChunk
+		if len(want) <= smallPart {
+			chunks = 0
+		}
 		sink := &fileSink{ResponseRecorder: httptest.NewRecorder()}
 		r := httptest.NewRequest("GET", "/presentation/"+recordingID+"/a.webm", nil)
 		r.Header.Set("Range", ranges)
 		s.web.Handler().ServeHTTP(sink, r)
-		if sink.Body.String() != want || sink.others > 0 || len(sink.chunks) != (len(want)+sendChunk-1)/sendChunk {
+		if sink.Body.String() != want || sink.others > 0 || len(sink.chunks) != chunks {
 			t.Errorf("range %q: %d bytes, chunks %v, %d in another way", ranges, sink.Body.Len(), sink.chunks, sink.others)
 		}
 	}

@@ -73,6 +73,7 @@ type Server struct {
 	played    store.RecordingCache
 	cookies   cookieKey
 	deflaters deflaters
+	buffers   sync.Pool // see pacedWriter
 	uploads   uploads
 	patience  time.Duration // see pacedWriter
 
