@@ -207,6 +207,44 @@ func TestRecordingListsAgreeWithAnOracle(t *testing.T) {
 	}
 }
 
+// TestPrefixesOfManyRecordings: the same where more begin with them than are
+// sorted in memory.
+func TestPrefixesOfManyRecordings(t *testing.T) {
+	t.Parallel()
+	rnd, s := rand.New(rand.NewPCG(1, 1)), newShelf(t)
+	for i := range 2600 {
+		r := s.random(rnd)
+		r.ID, r.Start = fmt.Sprintf("%05x-%d", rnd.IntN(1<<20), i), rnd.Int64N(1000)
+		if i%10 == 0 {
+			r.ID = "z" + r.ID
+		}
+		s.all[r.ID] = r
+	}
+	err := s.store.Update(t.Context(), func(tx *store.Tx) error {
+		for _, r := range s.all {
+			if err := tx.PutRecording(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hex := strings.Split("0123456789abcdef", "")
+	for _, f := range []store.RecordingFilter{
+		{IDs: hex, States: store.RecordingStates()},
+		{IDs: append(slices.Clone(hex), "0", "01", "", "zz"), States: store.RecordingStates()[:2], Tenant: new(string)},
+		{IDs: hex, States: store.RecordingStates(), Meetings: []string{"m1"}},
+		{IDs: hex[:4], States: store.RecordingStates(), Meta: map[string][]string{"name": {"x", "y"}}},
+	} {
+		got, count := s.list(f, 300)
+		if diff := cmp.Diff(s.oracle(f), got); diff != "" || count != int64(len(got)) {
+			t.Errorf("filter %+v counts %d (-want +got):\n%s", f, count, diff)
+		}
+	}
+}
+
 func TestRecordingWithoutUsableIDsIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)

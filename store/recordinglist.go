@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"scalelite/store/kv"
 )
@@ -138,8 +139,13 @@ func (f RecordingFilter) scope() string {
 // in the order of listings, each once.
 func (tx *Tx) candidates(f RecordingFilter, after *Position) iter.Seq2[Position, error] {
 	if f.IDs != nil {
-		return tx.byPrefix(f.IDs, after)
+		return tx.byPrefix(f, after)
 	}
+	return tx.byIndex(f, after)
+}
+
+// byIndex is candidates by everything but IDs.
+func (tx *Tx) byIndex(f RecordingFilter, after *Position) iter.Seq2[Position, error] {
 	var ranges []kv.Key
 	switch {
 	case f.Meetings != nil:
@@ -175,30 +181,72 @@ func narrowest(meta map[string][]string) string {
 	return best
 }
 
-// byPrefix collects the recordings whose ID begins with one of the prefixes. An
-// ID says nothing about the start, so their positions are sorted in memory.
-func (tx *Tx) byPrefix(prefixes []string, after *Position) iter.Seq2[Position, error] {
+// maxSorted is how many positions are sorted in memory.
+const maxSorted = 2000
+
+// byPrefix yields the recordings whose ID begins with one of f.IDs. An ID says
+// nothing about the start, so their positions are sorted in memory; where these
+// are too many for that, the other indexes are walked, which have IDs too.
+func (tx *Tx) byPrefix(f RecordingFilter, after *Position) iter.Seq2[Position, error] {
 	return func(yield func(Position, error) bool) {
-		var found []Position
-		for _, prefix := range prefixes {
-			if prefix == "" || len(prefix) > MaxRecordID {
-				continue
-			}
-			for r, err := range list[startOnly](tx, recordingTable.StringPrefix(prefix)) {
-				if err != nil {
-					yield(Position{}, err)
+		prefixes := newPrefixes(f.IDs)
+		found, all, err := tx.positions(prefixes)
+		switch {
+		case err != nil:
+			yield(Position{}, err)
+		case all:
+			for _, at := range found {
+				if (after == nil || after.before(at)) && !yield(at, nil) {
 					return
 				}
-				found = append(found, Position{r.Start, r.ID})
 			}
-		}
-		slices.SortFunc(found, comparePositions)
-		for _, at := range slices.Compact(found) {
-			if (after == nil || after.before(at)) && !yield(at, nil) {
-				return
+		default:
+			for at, err := range tx.byIndex(f, after) {
+				if (err != nil || prefixes.begin(at.ID)) && !yield(at, err) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// positions returns the positions of the recordings whose ID begins with one of
+// the prefixes, in the order of listings; false if there are more than
+// maxSorted.
+func (tx *Tx) positions(p prefixes) (found []Position, all bool, err error) {
+	for _, prefix := range p {
+		for r, err := range list[startOnly](tx, recordingTable.StringPrefix(prefix)) {
+			if err != nil {
+				return nil, false, err
+			}
+			if len(found) == maxSorted {
+				return nil, false, nil
+			}
+			found = append(found, Position{r.Start, r.ID})
+		}
+	}
+	slices.SortFunc(found, comparePositions)
+	return found, true, nil
+}
+
+// prefixes are sorted, and none of them begins with another.
+type prefixes []string
+
+// newPrefixes leaves out what begins no ID.
+func newPrefixes(all []string) (p prefixes) {
+	for _, prefix := range distinct(all) {
+		if prefix != "" && len(prefix) <= MaxRecordID && !p.begin(prefix) {
+			p = append(p, prefix)
+		}
+	}
+	return p
+}
+
+// begin reports whether the ID begins with one of the prefixes: if so, with the
+// last one that does not come behind it.
+func (p prefixes) begin(id string) bool {
+	i, found := slices.BinarySearch(p, id)
+	return found || i > 0 && strings.HasPrefix(id, p[i-1])
 }
 
 // startOnly decodes as little of a recording as its position needs.
