@@ -199,6 +199,9 @@ func (s *Spool) dispatch(work context.Context, imports *sync.WaitGroup) time.Tim
 		if e.todo == takeIn {
 			e.State = store.ImportImporting
 		}
+		if e.todo == setAside {
+			e.moved = make(chan struct{})
+		}
 		task := *e
 		imports.Go(func() { s.carry(work, &task) })
 	}

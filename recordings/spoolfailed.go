@@ -99,6 +99,9 @@ func (s *Spool) failedFiles() ([]SpoolFile, error) {
 // back; one whose name another tarball in the spool has stays where it is, and
 // the error, ErrInvalid, names it.
 func (s *Spool) Retry(ctx context.Context, names []string) ([]string, error) {
+	if err := s.awaitMoves(ctx); err != nil {
+		return nil, err
+	}
 	failed, err := s.failedFiles()
 	if err != nil {
 		return nil, err
@@ -130,6 +133,27 @@ func (s *Spool) Retry(ctx context.Context, names []string) ([]string, error) {
 	}
 	s.Look()
 	return back, errors.Join(errs...)
+}
+
+// awaitMoves waits for the tarballs that are on their way to failed_dir: their
+// failure is known already.
+func (s *Spool) awaitMoves(ctx context.Context) error {
+	s.mu.Lock()
+	var moves []chan struct{}
+	for _, e := range s.entries {
+		if e.busy && e.moved != nil {
+			moves = append(moves, e.moved)
+		}
+	}
+	s.mu.Unlock()
+	for _, moved := range moves {
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // stuck lists the tarballs that are given up and could not be moved to

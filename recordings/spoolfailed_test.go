@@ -50,6 +50,47 @@ func (r *spoolRig) retries(names ...string) []string {
 	return back
 }
 
+// What the store says of a failure, the list says as well, and a retry finds the
+// tarball, even while it is on its way to failed_dir.
+func TestSpoolTellsOfAFailureAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newSpoolRig(t, func(o *SpoolOptions) { o.Config.Tries = 1 })
+	r.importer.do = func(_ context.Context, _ string, try int) (Imported, error) {
+		if try == 1 {
+			return Imported{}, errSpoolBroken
+		}
+		return Imported{}, nil
+	}
+	r.place("a.tar", "content")
+	r.failing.Lock() // nothing can be moved there
+	r.start()
+	r.eventually("the import has failed", func() bool {
+		all := r.imports()
+		return len(all) == 1 && all[0].State == store.ImportFailed
+	})
+	if f := r.files()["a.tar"]; f.State != store.ImportFailed || f.Tries != 1 || !strings.Contains(f.Reason, errSpoolBroken.Error()) {
+		t.Errorf("the list has it as %+v", f)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Retry(ctx, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("a retry that nobody waits for: %v", err)
+	}
+	back := make(chan []string)
+	go func() {
+		names, err := r.Retry(t.Context(), nil)
+		if err != nil {
+			t.Error(err)
+		}
+		back <- names
+	}()
+	r.failing.Unlock()
+	if names := <-back; !slices.Equal(names, []string{"a.tar"}) {
+		t.Errorf("tried again are %v", names)
+	}
+	r.eventually("it is imported", func() bool { return slices.Equal(r.importer.took(), []string{"content"}) })
+}
+
 func TestSpoolRetry(t *testing.T) {
 	inSpoolTime(t, func(t *testing.T) {
 		r := newSpoolRig(t, nil)

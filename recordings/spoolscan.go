@@ -23,8 +23,9 @@ type entry struct {
 	seen   time.Time // since when that is known here
 	whole  bool      // it was renamed into place
 	todo   task
-	fails  int  // of todo, where it is not the import
-	busy   bool // somebody works on it
+	fails  int           // of todo, where it is not the import
+	busy   bool          // somebody works on it
+	moved  chan struct{} // while it is moved to failed_dir; closed then
 	done   int64
 	at     time.Time // when it may be worked on
 	index  int       // in the agenda

@@ -32,6 +32,10 @@ func (s *Spool) carry(ctx context.Context, e *entry) {
 	s.workers--
 	kept := s.entries[e.File]
 	e.busy = false
+	if e.moved != nil {
+		close(e.moved)
+		e.moved = nil
+	}
 	if gone {
 		s.forget(kept)
 	} else {
@@ -160,10 +164,22 @@ func (s *Spool) note(e *entry) {
 // moved: should the process end between, it is tried anew, but never forgotten.
 func (s *Spool) giveUp(e *entry) {
 	e.State, e.Ended, e.Next, e.todo = store.ImportFailed, s.o.Now(), time.Time{}, setAside
+	e.moved = make(chan struct{})
+	s.show(e)
 	s.o.Log.Error("tarball given up; see 'scalelite recordings spool'", "file", e.File, "cause", e.Error, "tries", e.Tries, "failed_dir", s.o.Config.FailedDir)
 	if err := s.put(e.Import); err != nil {
 		s.o.Log.Error("spool could not note that a tarball is given up", "file", e.File, "cause", err)
 	}
+}
+
+// show lets others see how far a tarball is that is worked on. What the store
+// tells of it must not be news to those who list the spool.
+func (s *Spool) show(e *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept := s.entries[e.File]
+	e.done = kept.done
+	*kept = *e
 }
 
 // discard removes an imported tarball, and tells whether nothing is left to do.
