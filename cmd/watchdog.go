@@ -32,8 +32,11 @@ const (
 // written, a spool that is gone, a disk that does not answer. The health check
 // tells of those.
 type watch struct {
-	manager *systemd.Manager
-	log     *slog.Logger
+	log *slog.Logger
+	// tell speaks to the manager; nil if there is none.
+	tell func(assignments ...string) error
+	// timeout is when the manager gives the process up; 0: never.
+	timeout time.Duration
 	// probe has every part answer; the error is that of one which did not.
 	probe func(ctx context.Context) (vitals, error)
 	// disk returns when the disk has answered, in whatever way.
@@ -60,7 +63,10 @@ func (v vitals) String() string {
 }
 
 func newWatch(manager *systemd.Manager, c config.Config, log *slog.Logger) *watch {
-	w := &watch{manager: manager, log: log.With("component", "watch"), disk: func() { askDisk(c.Store.Path) }}
+	w := &watch{log: log.With("component", "watch"), timeout: manager.Watchdog(), disk: func() { askDisk(c.Store.Path) }}
+	if manager.Present() {
+		w.tell = manager.Notify
+	}
 	w.polls.configure(c.Balancer)
 	return w
 }
@@ -77,14 +83,14 @@ func (w *watch) hooks(h balancer.Hooks) balancer.Hooks {
 
 // run tells until ctx ends.
 func (w *watch) run(ctx context.Context) error {
-	if !w.manager.Present() {
+	if w.tell == nil {
 		<-ctx.Done()
 		return nil
 	}
-	every, wait := w.manager.Watchdog()/2, statusEvery
 	for ctx.Err() == nil {
-		if wait = statusEvery; every > 0 {
-			wait = every
+		wait := statusEvery
+		if w.timeout > 0 {
+			wait = w.timeout / 2
 		}
 		if err := w.round(ctx, wait/4); err != nil && ctx.Err() == nil {
 			w.log.Error("a part of the service does not work", "cause", err)
@@ -141,7 +147,7 @@ func (w *watch) feed(status string) {
 	if status != w.told {
 		state = append(state, status)
 	}
-	if err := w.manager.Notify(state...); err != nil {
+	if err := w.tell(state...); err != nil {
 		w.log.Warn("systemd could not be told", "cause", err)
 		return
 	}
