@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"scalelite/cmd/systemd"
 	"scalelite/web"
@@ -69,6 +72,9 @@ func openDoors(ctx context.Context, c web.Config, manager *systemd.Manager, log 
 		}
 	}
 	for _, w := range wanted {
+		if err := deepen(*w.to); err != nil {
+			log.Warn("few callers can wait at the socket", "address", w.address, "cause", err)
+		}
 		if err := w.keep(manager); err != nil {
 			log.Warn("systemd does not keep the socket: a restart will turn callers away", "address", w.address, "cause", err)
 		}
@@ -120,6 +126,27 @@ func use(ctx context.Context, wanted []*door, socket systemd.Socket) *door {
 		}
 	}
 	return nil
+}
+
+// backlog is how many connections may wait at a socket, if the system allows as
+// many (net.core.somaxconn): those of some seconds.
+const backlog = 4096
+
+// deepen makes room for callers who wait while no process accepts them. The
+// standard library reads from /proc/sys how many there may be, which the unit
+// hides (ProcSubset=pid), and is content with 128.
+func deepen(ln net.Listener) error {
+	socket, ok := ln.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var done error
+	err = raw.Control(func(fd uintptr) { done = os.NewSyscallError("listen", unix.Listen(int(fd), backlog)) })
+	return errors.Join(err, done)
 }
 
 // keep has the manager keep the socket for the process after this one.
