@@ -15,12 +15,17 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"scalelite/balancer/bbbtest"
 )
 
-// loadRate is how many requests a second come while the service is restarted.
-const loadRate = 500
+// loadRate is how many requests a second come while the service is restarted, and
+// tlsRate that over TLS, where half of them begin with a handshake.
+const (
+	loadRate = 500
+	tlsRate  = 200
+)
+
+// patientPool keeps a busy machine from failing a getMeetings by itself.
+const patientPool = "aggregate_timeout = \"20s\"\n"
 
 // traffic sends requests at a steady rate, whether or not the former ones were
 // answered: what waits, waits.
@@ -56,7 +61,7 @@ func clientOf(kept bool) *http.Client {
 
 // underLoad has servers with meetings, and requests about them until the test
 // calls end.
-func underLoad(t *testing.T, p *process, servers []*bbbtest.Server) *traffic {
+func underLoad(t *testing.T, p *process, rate int) *traffic {
 	t.Helper()
 	l := &traffic{p: p, kept: clientOf(true), fresh: clientOf(false), stop: make(chan struct{})}
 	for n := range 10 {
@@ -67,12 +72,12 @@ func underLoad(t *testing.T, p *process, servers []*bbbtest.Server) *traffic {
 		})
 		l.meetings = append(l.meetings, id)
 	}
-	l.done.Go(l.run)
+	l.done.Go(func() { l.run(rate) })
 	t.Cleanup(func() {
 		l.kept.CloseIdleConnections()
 		l.fresh.CloseIdleConnections()
 	})
-	l.until(t, 300)
+	l.until(t, rate/2)
 	return l
 }
 
@@ -88,19 +93,15 @@ func (l *traffic) until(t *testing.T, n int) {
 	eventually(t, "requests", func() bool { return count() >= first+n })
 }
 
-func (l *traffic) run() {
-	tick := time.NewTicker(time.Second / loadRate)
+func (l *traffic) run(rate int) {
+	tick := time.NewTicker(time.Second / time.Duration(rate)) // leaves some out while the machine is busy
 	defer tick.Stop()
-	began, n := time.Now(), 0
-	for {
+	for n := 0; ; n++ {
 		select {
-		case <-tick.C: // some are left out while the machine is busy
+		case <-tick.C:
+			l.done.Go(func() { l.one(n) })
 		case <-l.stop:
 			return
-		}
-		for due := int(time.Since(began).Seconds() * loadRate); n < due; n++ {
-			number := n
-			l.done.Go(func() { l.one(number) })
 		}
 	}
 }
@@ -193,19 +194,19 @@ func (l *traffic) nothingLost(t *testing.T) {
 }
 
 // watched is a process with servers under a supervisor.
-func watched(t *testing.T, p *process) (*supervisor, []*bbbtest.Server) {
-	servers := p.withServers(3)
+func watched(t *testing.T, p *process) *supervisor {
+	p.withServers(3)
 	s := supervise(t, p)
 	s.start()
-	return s, servers
+	return s
 }
 
 // TestRestartUnderLoad (T60): three restarts while requests keep coming. The
 // sockets outlive the process: nobody is turned away.
 func TestRestartUnderLoad(t *testing.T) {
-	p := newProcess(t, "")
-	s, servers := watched(t, p)
-	l := underLoad(t, p, servers)
+	p := newProcess(t, patientPool)
+	s := watched(t, p)
+	l := underLoad(t, p, loadRate)
 	for range 3 {
 		began := time.Now()
 		s.restart()
@@ -218,11 +219,11 @@ func TestRestartUnderLoad(t *testing.T) {
 // TestRestartUnderLoadOverTLS: the same with TLS, HTTP/2 and handshakes.
 func TestRestartUnderLoadOverTLS(t *testing.T) {
 	p, address, _, _ := tlsProcess(t)
-	s, servers := watched(t, p)
+	s := watched(t, p)
 	p.base = "https://" + address
-	l := underLoad(t, p, servers)
+	l := underLoad(t, p, tlsRate)
 	s.restart()
-	l.until(t, loadRate)
+	l.until(t, tlsRate)
 	l.nothingLost(t)
 	if got := s.names(); !slices.Equal(got, []string{mainSocket, plainSocket}) {
 		t.Errorf("stored sockets %v", got)
@@ -231,9 +232,9 @@ func TestRestartUnderLoadOverTLS(t *testing.T) {
 
 // TestReloadUnderLoad: SIGHUP again and again fails no request.
 func TestReloadUnderLoad(t *testing.T) {
-	p := newProcess(t, "")
-	s, servers := watched(t, p)
-	l := underLoad(t, p, servers)
+	p := newProcess(t, patientPool)
+	s := watched(t, p)
+	l := underLoad(t, p, loadRate)
 	for n := range 5 {
 		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
@@ -252,9 +253,9 @@ func TestReloadUnderLoad(t *testing.T) {
 // is shown after its reload.
 func TestCertificatesSwappedUnderLoad(t *testing.T) {
 	p, address, cert, key := tlsProcess(t)
-	s, servers := watched(t, p)
+	s := watched(t, p)
 	p.base = "https://" + address
-	l := underLoad(t, p, servers)
+	l := underLoad(t, p, tlsRate)
 	for n := range 5 {
 		name := fmt.Sprint("pair-", n, ".test")
 		writePair(t, cert, key, name)
@@ -270,7 +271,7 @@ func TestCertificatesSwappedUnderLoad(t *testing.T) {
 			t.Errorf("after the reload %q is shown, want %q", got, name)
 		}
 		_ = conn.Close()
-		l.until(t, loadRate/5)
+		l.until(t, tlsRate/5)
 	}
 	l.nothingLost(t)
 }
@@ -278,10 +279,12 @@ func TestCertificatesSwappedUnderLoad(t *testing.T) {
 // TestKilledUnderLoad: SIGKILL loses the requests that the process was working
 // on, and no other.
 func TestKilledUnderLoad(t *testing.T) {
-	p := newProcess(t, "")
-	s, servers := watched(t, p)
-	l := underLoad(t, p, servers)
+	p := newProcess(t, patientPool)
+	s := watched(t, p)
+	l := underLoad(t, p, loadRate)
+	var kills []time.Time
 	for range 3 {
+		kills = append(kills, time.Now())
 		p.kill()
 		s.start()
 		l.until(t, loadRate/2)
@@ -292,15 +295,15 @@ func TestKilledUnderLoad(t *testing.T) {
 			continue
 		}
 		lost++
-		if !isCut(r.err) {
+		if !isCut(r.err) || !slices.ContainsFunc(kills, func(at time.Time) bool { return at.After(r.at.Add(-killTakes)) && at.Before(r.end) }) {
 			t.Errorf("%s: %v", r.call, r.err)
 		}
 	}
 	t.Logf("%d requests were lost with three processes, %d more were saved by the client", lost, l.again.Load())
-	if lost > 3*loadRate/10 { // far more than run at any moment
-		t.Errorf("%d requests were lost, also such as nobody was working on", lost)
-	}
 }
+
+// killTakes is from the signal to the end of the process, on a busy machine.
+const killTakes = time.Second
 
 // isCut tells that a connection ended without an answer, from its being refused.
 func isCut(err error) bool {
