@@ -17,6 +17,7 @@ import (
 	"scalelite/balancer/bbb"
 	"scalelite/balancer/bbbtest"
 	"scalelite/cmd/config"
+	"scalelite/cmd/systemd"
 	"scalelite/recordings"
 )
 
@@ -74,7 +75,7 @@ func (a *app) demo(ctx context.Context, listen string, classes bool) (err error)
 		return err
 	}
 	log, _ := newLogger(config.Log{Format: "text", Level: "warn"}, a.stderr, false)
-	s, err := startService(ctx, l, log)
+	s, err := startService(ctx, l, systemd.New(func(string) string { return "" }), log)
 	if err != nil {
 		return err
 	}

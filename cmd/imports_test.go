@@ -26,6 +26,7 @@ var layers = []string{
 	"scalelite/web/admin",
 	"scalelite/web",
 	"scalelite/cmd/config",
+	"scalelite/cmd/systemd",
 	"scalelite/cmd",
 	"scalelite",
 }
@@ -40,7 +41,7 @@ var fences = map[string][]string{
 }
 
 // leaves import nothing of ours at all.
-var leaves = []string{"scalelite/balancer/bbb", "scalelite/balancer/bbbtest", "scalelite/store/kv"}
+var leaves = []string{"scalelite/balancer/bbb", "scalelite/balancer/bbbtest", "scalelite/store/kv", "scalelite/cmd/systemd"}
 
 func TestImportsGoDownOnly(t *testing.T) {
 	for pkg, imports := range listImports(t) {

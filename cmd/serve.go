@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"scalelite/cmd/systemd"
 )
 
 func newServeCommand(a *app) *cobra.Command {
@@ -38,30 +40,33 @@ func (a *app) serve(ctx context.Context) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 
-	s, err := startService(ctx, l, log)
+	manager := systemd.New(a.getenv)
+	s, err := startService(ctx, l, manager, log)
 	if err != nil {
 		return err
 	}
-	a.tell(log, "READY=1")
+	tell(log, manager.Notify("READY=1"))
 	for {
 		select {
 		case <-hangups:
+			tell(log, manager.Reloading())
 			s.reload(ctx, level)
+			tell(log, manager.Notify("READY=1"))
 		case err := <-s.failed:
 			log.Error("stopping because a part failed", "cause", err)
-			a.tell(log, "STOPPING=1")
+			tell(log, manager.Notify("STOPPING=1"))
 			return errors.Join(err, s.stop())
 		case <-ctx.Done():
 			log.Info("stopping: running requests are finished first")
-			a.tell(log, "STOPPING=1")
+			tell(log, manager.Notify("STOPPING=1"))
 			return s.stop()
 		}
 	}
 }
 
-// tell notifies systemd; that it cannot be told stops nothing.
-func (a *app) tell(log *slog.Logger, state string) {
-	if err := notify(a.getenv, state); err != nil {
-		log.Warn("systemd could not be told", "state", state, "cause", err)
+// tell complains if systemd could not be told; that stops nothing.
+func tell(log *slog.Logger, err error) {
+	if err != nil {
+		log.Warn("systemd could not be told", "cause", err)
 	}
 }

@@ -230,44 +230,6 @@ func TestBackupWhileRunningAndRestore(t *testing.T) {
 	}
 }
 
-func TestSystemdIsTold(t *testing.T) {
-	t.Parallel()
-	p := newProcess(t, "")
-	name := filepath.Join(p.dir, "notify")
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	c := p.command("serve")
-	c.Env = append(c.Env, "NOTIFY_SOCKET="+name)
-	c.Stderr = p.out
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p.cmd = c
-	read := func() string {
-		buf := make([]byte, 100)
-		if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		n, err := conn.Read(buf)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(buf[:n])
-	}
-	if got := read(); got != "READY=1" {
-		t.Errorf("told %q, want READY=1", got)
-	}
-	if err := p.stop(); err != nil {
-		t.Errorf("stop: %v", err)
-	}
-	if got := read(); got != "STOPPING=1" {
-		t.Errorf("told %q, want STOPPING=1", got)
-	}
-}
-
 func TestBadConfigurationStopsTheStart(t *testing.T) {
 	t.Parallel()
 	p := newProcess(t, "poll_interval = \"-1s\"\nnonsense = 1")

@@ -8,10 +8,12 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"scalelite/balancer/bbb"
 	"scalelite/cmd/config"
+	"scalelite/cmd/systemd"
 	"scalelite/web"
 	"scalelite/web/admin"
 )
@@ -19,8 +21,14 @@ import (
 // adminGroup may use the admin socket.
 const adminGroup = "scalelite"
 
+// stopBudget is how long a stop may take: two minutes for imports, then what
+// commands are doing through the admin socket, then the last requests. The unit
+// grants more (TimeoutStopSec).
+const stopBudget = 150 * time.Second
+
 // service is the running program. Each part registers how it is stopped as soon
-// as it runs; a stop goes through them backwards.
+// as it runs. A stop goes through the stages backwards, and ends the parts of
+// one together.
 type service struct {
 	log    *slog.Logger
 	loaded *config.Loaded
@@ -29,7 +37,8 @@ type service struct {
 	certs  *web.Certificates // nil without TLS
 	admin  *admin.Local
 	addr   net.Addr // of the HTTP listener
-	stops  []stop
+	watch  *watch
+	stages [][]stop
 	// failed gets the error of a part that ended by itself.
 	failed chan error
 }
@@ -40,21 +49,30 @@ type stop struct {
 	do   func() error
 }
 
+// stage begins a new stage: what is started from here on stands on what was
+// started before, and is stopped first.
+func (s *service) stage() { s.stages = append(s.stages, nil) }
+
 func (s *service) onStop(name string, do func() error) {
-	s.stops = append(s.stops, stop{name, do})
+	last := len(s.stages) - 1
+	s.stages[last] = append(s.stages[last], stop{name, do})
 }
 
-// startService brings everything up, in the order of dependence: database,
-// pool, admin socket, polls, HTTP. If a part fails, those that run are stopped.
-func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *service, err error) {
-	s = &service{log: log, loaded: l, failed: make(chan error, 4)}
+// startService brings everything up, in the order of dependence: database and
+// pool, HTTP, admin socket, and the parts that work by themselves. Callers who
+// wait at a socket that manager has kept are so answered soon, and at a stop
+// until everything else has come to its end. If a part fails, those that run are
+// stopped.
+func startService(ctx context.Context, l *config.Loaded, manager *systemd.Manager, log *slog.Logger) (s *service, err error) {
+	s = &service{log: log, loaded: l, failed: make(chan error, 16), watch: newWatch(manager, l.Config, log)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop())
 		}
 	}()
 	metrics := web.NewMetrics(build().Version)
-	if s.core, err = openCore(ctx, l, log, metrics.Hooks()); err != nil {
+	s.stage()
+	if s.core, err = openCore(ctx, l, log, s.watch.hooks(metrics.Hooks())); err != nil {
 		return s, err
 	}
 	s.onStop("database", s.core.close)
@@ -71,59 +89,48 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 		Health: s.healthy, Metrics: metrics, Log: log.With("component", "web"),
 		Store: s.core.store, Library: s.core.library, Spool: s.core.spool, Recordings: l.Config.Recordings,
 	})
-	doors, err := s.listen(ctx)
+	doors, err := openDoors(ctx, l.Config.Web, manager, log)
 	if err != nil {
 		return s, err
 	}
-	if err := s.startAdmin(ctx, metrics); err != nil {
-		return s, errors.Join(err, doors.close())
-	}
-	if err := s.startRecordings(ctx); err != nil {
-		return s, errors.Join(err, doors.close())
-	}
-	s.run(ctx, "polls", func(ctx context.Context) error { s.core.pool.Run(ctx); return nil })
+	s.addr = doors.main.Addr()
 	s.startHTTP(ctx, doors)
+	s.stage()
+	if err := s.startAdmin(ctx, metrics); err != nil {
+		return s, err
+	}
+	s.stage()
+	if err := s.startWork(ctx); err != nil {
+		return s, err
+	}
 	log.Info("listening", "address", s.addr.String(), "tls", l.Config.Web.TLS, "version", build().Version, "database", l.Config.Store.Path)
 	return s, nil
 }
 
-// doors are the listeners for HTTP; plain is nil without one.
-type doors struct{ main, plain net.Listener }
-
-func (d doors) close() error {
-	if d.plain == nil {
-		return d.main.Close()
-	}
-	return errors.Join(d.main.Close(), d.plain.Close())
-}
-
-func (s *service) listen(ctx context.Context) (d doors, err error) {
-	c := s.loaded.Config.Web
-	if d.main, err = web.Listen(ctx, c.Listen); err != nil {
-		return d, err
-	}
-	s.addr = d.main.Addr()
-	if s.certs == nil || c.HTTPListen == "" {
-		return d, nil
-	}
-	if d.plain, err = web.ListenPlain(ctx, c.HTTPListen); err != nil {
-		return d, errors.Join(err, d.main.Close())
-	}
-	return d, nil
-}
-
-// startHTTP serves, and then looks after the certificates: the authority knocks
-// while it makes one.
+// startHTTP serves, and watches that it does.
 func (s *service) startHTTP(ctx context.Context, d doors) {
+	s.stage()
+	s.watch.probe = s.vitals
+	s.run(ctx, "watch", s.watch.run)
+	s.stage()
 	s.run(ctx, "http", func(ctx context.Context) error { return s.web.Serve(ctx, d.main) })
-	if s.certs == nil {
-		return
-	}
 	if d.plain != nil {
 		s.run(ctx, "plain http", func(ctx context.Context) error { return s.web.ServePlain(ctx, d.plain) })
 		s.log.Info("listening for plain HTTP", "address", d.plain.Addr().String())
 	}
-	s.run(ctx, "certificates", func(ctx context.Context) error { s.certs.Run(ctx); return nil })
+}
+
+// startWork starts what works by itself: on the certificates, for which the
+// authority knocks at our door, on the recordings, and on the pool.
+func (s *service) startWork(ctx context.Context) error {
+	if s.certs != nil {
+		s.run(ctx, "certificates", func(ctx context.Context) error { s.certs.Run(ctx); return nil })
+	}
+	if err := s.startRecordings(ctx); err != nil {
+		return err
+	}
+	s.run(ctx, "polls", func(ctx context.Context) error { s.core.pool.Run(ctx); return nil })
+	return nil
 }
 
 // frontendSecrets are the secrets that count now.
@@ -197,15 +204,32 @@ func (s *service) run(ctx context.Context, name string, part func(ctx context.Co
 	})
 }
 
-// stop ends the parts, the last one first, and returns what went wrong.
+// stop ends the stages, the last one first, and returns what went wrong. Until
+// HTTP's turn comes everybody is answered.
 func (s *service) stop() error {
-	var errs []error
-	for _, part := range slices.Backward(s.stops) {
-		if err := part.do(); err != nil {
-			errs = append(errs, fmt.Errorf("stop %s: %w", part.name, err))
-		}
+	s.watch.stopping.Store(true)
+	if s.web != nil {
+		s.web.Retire()
 	}
-	s.stops = nil
+	var errs []error
+	for _, parts := range slices.Backward(s.stages) {
+		errs = append(errs, stopTogether(parts))
+	}
+	s.stages = nil
+	return errors.Join(errs...)
+}
+
+func stopTogether(parts []stop) error {
+	errs := make([]error, len(parts))
+	var ending sync.WaitGroup
+	for i, part := range parts {
+		ending.Go(func() {
+			if err := part.do(); err != nil {
+				errs[i] = fmt.Errorf("stop %s: %w", part.name, err)
+			}
+		})
+	}
+	ending.Wait()
 	return errors.Join(errs...)
 }
 
@@ -241,6 +265,7 @@ func (s *service) reload(ctx context.Context, level *slog.LevelVar) {
 	}
 	level.Set(logLevel(next.Config.Log.Level))
 	s.core.pool.Reconfigure(next.Config.Balancer)
+	s.watch.polls.configure(next.Config.Balancer)
 	s.web.Reconfigure(next.Config.Web, next.Config.Recordings, secrets)
 	if s.certs != nil {
 		s.certs.Reconfigure(next.Config.Web)

@@ -50,7 +50,7 @@ func writePair(t *testing.T, cert, key, name string) {
 // over plain HTTP.
 func tlsProcess(t *testing.T) (p *process, address, cert, key string) {
 	t.Helper()
-	p = newProcess(t, "")
+	p = newProcess(t, patientPool)
 	address, plain := strings.TrimPrefix(p.base, "http://"), freeLoopback(t)
 	p.base = "http://" + plain
 	cert, key = filepath.Join(p.dir, "cert.pem"), filepath.Join(p.dir, "key.pem")

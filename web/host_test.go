@@ -167,7 +167,8 @@ func TestDeadSocket(t *testing.T) {
 	}
 }
 
-// TestStop: what runs is finished, new work is not taken.
+// TestStop: what runs is finished, and meanwhile everybody is answered on a
+// connection that ends with the answer; then nobody is let in.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, settings{noSync: true})
@@ -202,12 +203,13 @@ func TestStop(t *testing.T) {
 	}()
 	<-arrived
 	stop()
-	for {
-		conn, err := net.Dial("tcp", ln.Addr().String())
+	for last := false; !last; {
+		response, err := s.client.Get(target + "/health_check")
 		if err != nil {
-			break
+			t.Fatalf("not answered while a request runs: %v", err)
 		}
-		_ = conn.Close()
+		last = response.Close
+		_ = response.Body.Close()
 	}
 	close(release)
 	if text := <-got; !strings.Contains(text, "<late/>") {
@@ -215,5 +217,9 @@ func TestStop(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Errorf("serve: %v", err)
+	}
+	if conn, err := net.Dial("tcp", ln.Addr().String()); err == nil {
+		t.Error("let in after the end")
+		_ = conn.Close()
 	}
 }
