@@ -296,10 +296,13 @@ runs ends by itself; no other begins. Keys that were let in by hand stay.`,
 func newRecordingsReceiveCommand(a *app) *cobra.Command {
 	var spool, since string
 	c := &cobra.Command{
-		Use:    "receive",
-		Short:  "Take a recording in over SSH; sshd runs it",
-		Hidden: true,
-		Args:   cobra.NoArgs,
+		Use:   "receive",
+		Short: "Take a recording in over SSH; sshd runs it",
+		Long: `Does what a BBB server asked for that logged in with a key of 'scalelite recordings
+authorize-key', if that is to write tarballs into the spool. sshd runs it.`,
+		Example: `  SSH_ORIGINAL_COMMAND=internal-sftp scalelite recordings receive --spool /var/bigbluebutton/spool`,
+		Hidden:  true,
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if !filepath.IsAbs(spool) {
 				return usage("--spool needs an absolute path")
