@@ -17,11 +17,13 @@ var layers = []string{
 	"scalelite/balancer/bbbtest",
 	"scalelite/store",
 	"scalelite/store/storetest",
+	"scalelite/store/backup",
 	"scalelite/balancer",
 	"scalelite/recordings/metadata/charset",
 	"scalelite/recordings/caption",
 	"scalelite/recordings/metadata",
 	"scalelite/recordings/unpack",
+	"scalelite/recordings/sshspool",
 	"scalelite/recordings",
 	"scalelite/web/admin",
 	"scalelite/web",
@@ -37,6 +39,7 @@ var fences = map[string][]string{
 	"github.com/labstack/echo/v4":         {"scalelite/web"},
 	"github.com/spf13/cobra":              {"scalelite/cmd"},
 	"github.com/BurntSushi/toml":          {"scalelite/cmd/config"},
+	"golang.org/x/crypto/ssh":             {"scalelite/recordings/sshspool"},
 	"github.com/prometheus/client_golang": {"scalelite/web"},
 }
 

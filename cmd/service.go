@@ -14,6 +14,7 @@ import (
 	"scalelite/balancer/bbb"
 	"scalelite/cmd/config"
 	"scalelite/cmd/systemd"
+	"scalelite/store/backup"
 	"scalelite/web"
 	"scalelite/web/admin"
 )
@@ -36,9 +37,11 @@ type service struct {
 	web    *web.Server
 	certs  *web.Certificates // nil without TLS
 	admin  *admin.Local
-	addr   net.Addr // of the HTTP listener
-	watch  *watch
-	stages [][]stop
+	// backups makes them.
+	backups *backup.Keeper
+	addr    net.Addr // of the HTTP listener
+	watch   *watch
+	stages  [][]stop
 	// failed gets the error of a part that ended by itself.
 	failed chan error
 }
@@ -95,6 +98,10 @@ func startService(ctx context.Context, l *config.Loaded, manager *systemd.Manage
 	}
 	s.addr = doors.main.Addr()
 	s.startHTTP(ctx, doors)
+	s.stage()
+	if err := s.startBackups(ctx, metrics); err != nil {
+		return s, err
+	}
 	s.stage()
 	if err := s.startAdmin(ctx, metrics); err != nil {
 		return s, err
@@ -175,6 +182,7 @@ func (s *service) startAdmin(ctx context.Context, metrics *web.Metrics) error {
 			Version: build().Version, Daemon: true, Started: time.Now().UTC().Format(time.RFC3339),
 			Listen: s.addr.String(), Host: s.loaded.Config.Web.Host,
 		},
+		Backup:            s.backupInfo,
 		ConfiguredSecrets: s.loaded.Config.Web.Secrets,
 		OnSecrets:         s.web.SetSecrets,
 	})
@@ -235,7 +243,7 @@ func stopTogether(parts []stop) error {
 
 // settled are the keys that are read at start only.
 var settled = []string{
-	"log.format", "store.path", "web.listen", "web.admin_socket",
+	"log.format", "store.path", "store.backup_dir", "store.backup_schedule", "store.backup_keep", "web.listen", "web.admin_socket",
 	"web.tls", "web.acme_email", "web.acme_directory", "web.acme_ca", "web.http_listen", "web.trusted_proxies",
 	"web.metrics", "web.metrics_token", "web.callback_allow_private", "web.checksum_algorithms",
 	"balancer.connect_timeout", "balancer.response_timeout",
