@@ -3,30 +3,29 @@ package cmd
 import (
 	"io"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// line is a bad line to the load balancer: it can break, or stall, once so many
+// line is a bad line to a server: it can break, or stall, once so many
 // bytes of a connection went over it.
 type line struct {
-	base    string
+	address string
 	after   atomic.Int64 // bytes; 0: it is a good one
 	stall   atomic.Bool  // stall instead of breaking
 	reached chan struct{}
 	conns   sync.WaitGroup
 }
 
-func newLine(t testing.TB, p *process) *line {
+func newLine(t testing.TB, to string) *line {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &line{base: "http://" + ln.Addr().String(), reached: make(chan struct{}, 100)}
+	l := &line{address: ln.Addr().String(), reached: make(chan struct{}, 100)}
 	l.conns.Add(1)
 	go func() {
 		defer l.conns.Done()
@@ -36,7 +35,7 @@ func newLine(t testing.TB, p *process) *line {
 				return
 			}
 			l.conns.Add(1)
-			go l.carry(conn, strings.TrimPrefix(p.base, "http://"))
+			go l.carry(conn, to)
 		}
 	}()
 	t.Cleanup(func() {

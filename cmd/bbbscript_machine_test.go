@@ -80,7 +80,7 @@ func newMachine(t testing.TB, p *process) *machine {
 		}
 	}
 	m.mount()
-	m.must("useradd", "--system", "--create-home", "--home-dir", "/home/"+bbbUser, "--shell", "/bin/bash", bbbUser)
+	m.must("useradd", "--system", "--password", "*", "--create-home", "--home-dir", "/home/"+bbbUser, "--shell", "/bin/bash", bbbUser)
 	m.must("chown", "-R", bbbUser+":", "/var/bigbluebutton", "/var/log/bigbluebutton")
 	// As strict as any: what runs as the user of BBB cannot read the secret.
 	m.must("chmod", "0600", "/etc/bigbluebutton/bbb-web.properties")

@@ -149,7 +149,7 @@ look_around() {
 		warn "this server calls itself $name, and the load balancer calls it $server_host ($server_id). If that is another machine, stop and take the script for this one"
 	fi
 	[ -z "$ca_file" ] || as_user test -r "$ca_file" || die "$user cannot read $ca_file"
-	case $balancer in http://*) warn "recordings will travel unencrypted to $balancer" ;; esac
+	case $transfer,$balancer in upload,http://*) warn "recordings will travel unencrypted to $balancer" ;; esac
 }
 
 other_system() {
