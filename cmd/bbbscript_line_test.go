@@ -16,6 +16,7 @@ type line struct {
 	after   atomic.Int64 // bytes; 0: it is a good one
 	stall   atomic.Bool  // stall instead of breaking
 	reached chan struct{}
+	over    chan struct{}
 	conns   sync.WaitGroup
 }
 
@@ -25,7 +26,7 @@ func newLine(t testing.TB, to string) *line {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &line{address: ln.Addr().String(), reached: make(chan struct{}, 100)}
+	l := &line{address: ln.Addr().String(), reached: make(chan struct{}, 100), over: make(chan struct{})}
 	l.conns.Add(1)
 	go func() {
 		defer l.conns.Done()
@@ -40,6 +41,7 @@ func newLine(t testing.TB, to string) *line {
 	}()
 	t.Cleanup(func() {
 		_ = ln.Close()
+		close(l.over)
 		l.conns.Wait()
 	})
 	return l
@@ -64,11 +66,21 @@ func (l *line) carry(from net.Conn, address string) {
 		return
 	}
 	defer to.Close()
-	l.conns.Add(1)
+	done := make(chan struct{})
+	defer close(done)
+	l.conns.Add(2)
 	go func() {
 		defer l.conns.Done()
 		_, _ = io.Copy(from, to)
 		_ = from.Close()
+	}()
+	go func() {
+		defer l.conns.Done()
+		select {
+		case <-l.over:
+			_ = from.Close()
+		case <-done:
+		}
 	}()
 	buf, sent := make([]byte, 32<<10), int64(0)
 	for {
@@ -79,8 +91,7 @@ func (l *line) carry(from net.Conn, address string) {
 		if after := l.after.Load(); after > 0 && sent+int64(n) > after {
 			l.reached <- struct{}{}
 			if l.stall.Load() {
-				_, _ = from.Read(buf[:1]) // until the other side is gone
-				_, _ = io.Copy(io.Discard, from)
+				_, _ = io.Copy(io.Discard, from) // until the other side is gone
 			}
 			return
 		}

@@ -16,11 +16,13 @@ import (
 // shows it.
 const scriptType = "text/plain; charset=utf-8"
 
-// The answers to links that lead to no script. They are scripts themselves: what
-// is piped into a shell says what is wrong there and does nothing else.
+// The answers where there is no script. They are scripts themselves: what is
+// piped into a shell says what is wrong there and does nothing else.
 const (
-	linkExpired = "echo 'The link to the setup script is expired. Make a new one on the load balancer: scalelite bbb-script' >&2; exit 1\n"
-	linkForged  = "echo 'The link to the setup script is not whole, or its server is not in the pool any more. Make a new one on the load balancer: scalelite bbb-script' >&2; exit 1\n"
+	linkExpired  = "echo 'The link to the setup script is expired. Make a new one on the load balancer: scalelite bbb-script' >&2; exit 1\n"
+	linkForged   = "echo 'The link to the setup script is not whole, or its server is not in the pool any more. Make a new one on the load balancer: scalelite bbb-script' >&2; exit 1\n"
+	scriptOff    = "echo 'This load balancer takes no recordings: recordings.enabled is false.' >&2; exit 1\n"
+	scriptFailed = "echo 'The load balancer could not make the setup script; its log says why.' >&2; exit 1\n"
 )
 
 // setupRoutes are the scripts that set servers up.
@@ -33,38 +35,48 @@ func (s *Server) setupRoutes() {
 func (s *Server) setupScript(c echo.Context) error {
 	c.Response().Header().Set("Cache-Control", "no-store")
 	query := c.QueryParams()
-	server, err := s.serverOfLink(c, query)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
 	log := s.log.With("addr", c.RealIP(), "server", clip(query.Get("server")))
-	params, refused := bbbside.ReadLink(query, server.Secret.Reveal(), time.Now())
-	if refused != nil {
-		log.Info("link to a setup script refused", "cause", refused)
-		text := linkForged
-		if errors.Is(refused, bbbside.ErrExpired) {
-			text = linkExpired
-		}
-		return c.Blob(http.StatusForbidden, scriptType, []byte(text))
+	script, err := s.scriptOfLink(c, query)
+	switch {
+	case err == nil:
+		log.Info("setup script given out")
+		return c.Blob(http.StatusOK, scriptType, script)
+	case errors.Is(err, bbbside.ErrExpired):
+		log.Info("link to a setup script refused", "cause", err)
+		return c.Blob(http.StatusForbidden, scriptType, []byte(linkExpired))
+	case errors.Is(err, bbbside.ErrForged):
+		log.Warn("link to a setup script refused", "cause", err)
+		return c.Blob(http.StatusForbidden, scriptType, []byte(linkForged))
+	case errors.Is(err, errUploadsOff):
+		return c.Blob(http.StatusNotFound, scriptType, []byte(scriptOff))
 	}
-	address, err := url.Parse(server.API)
-	if err != nil {
-		return err
-	}
-	params.Host, params.SSH.Spool = address.Hostname(), s.recordingsConfig().SpoolDir
-	script, err := bbbside.Script(params)
-	if err != nil {
-		return err
-	}
-	log.Info("setup script given out")
-	return c.Blob(http.StatusOK, scriptType, script)
+	log.Error("setup script could not be made", "cause", err)
+	return c.Blob(http.StatusInternalServerError, scriptType, []byte(scriptFailed))
 }
 
-// serverOfLink is the server that a link names, which need not be true.
-func (s *Server) serverOfLink(c echo.Context, query url.Values) (server store.Server, err error) {
-	err = s.store.View(c.Request().Context(), func(tx *store.Tx) error {
+// scriptOfLink is the script that a link leads to, if it was made here: what it
+// says is believed only then. A server that does not exist has no secret, with
+// which no link is good.
+func (s *Server) scriptOfLink(c echo.Context, query url.Values) ([]byte, error) {
+	var server store.Server
+	err := s.store.View(c.Request().Context(), func(tx *store.Tx) (err error) {
 		server, err = tx.Server(query.Get("server"))
 		return err
 	})
-	return server, err
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	params, err := bbbside.ReadLink(query, server.Secret.Reveal(), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if s.spool == nil {
+		return nil, errUploadsOff
+	}
+	address, err := url.Parse(server.API)
+	if err != nil {
+		return nil, err
+	}
+	params.Host, params.SSH.Spool = address.Hostname(), s.recordingsConfig().SpoolDir
+	return bbbside.Script(params)
 }
