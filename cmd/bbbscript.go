@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -72,7 +72,9 @@ func (a *app) bbbScript(ctx context.Context, svc admin.Service, l *config.Loaded
 		return err
 	}
 	params := bbbside.Params{Server: server.ID, Host: bareHost(server.URL), Transfer: bbbside.Transfer(o.transfer), SSH: o.ssh}
-	params.SSH.Spool = l.Config.Recordings.SpoolDir
+	if params.SSH.Spool, err = filepath.Abs(l.Config.Recordings.SpoolDir); err != nil {
+		return err
+	}
 	if params.Balancer, err = publicURL(l.Config.Web, o.url); err != nil {
 		return err
 	}
@@ -80,7 +82,7 @@ func (a *app) bbbScript(ctx context.Context, svc admin.Service, l *config.Loaded
 	if err != nil {
 		return usage("%s", err)
 	}
-	link, err := bbbside.Link(params, server.Secret.Reveal(), time.Now())
+	link, err := bbbside.Link(params, server.Secret.Reveal(), a.now())
 	if err != nil {
 		return err
 	}
@@ -97,7 +99,7 @@ func (a *app) bbbScript(ctx context.Context, svc admin.Service, l *config.Loaded
 }
 
 func (a *app) explainLink(server balancer.ServerInfo) error {
-	until := time.Now().Add(bbbside.LinkTime).UTC()
+	until := a.now().Add(bbbside.LinkTime).UTC()
 	fmt.Fprintf(a.stderr, `The link is for %s and valid until %s UTC; after that curl says 403.
 To send the recordings that are there already, put this at its end:  -s -- --existing
 `, label(server), until.Format("15:04"))
@@ -145,6 +147,11 @@ func publicURL(c web.Config, given string) (string, error) {
 	}
 	if c.Host == "" {
 		return "", usage("web.host is not set: say with --url https://lb.example.com how the BBB server reaches this service")
+	}
+	// A service that speaks TLS itself may do so on another port than usual; the
+	// port of one behind a proxy says nothing.
+	if _, port, err := net.SplitHostPort(c.Listen); err == nil && c.TLS != web.TLSOff && port != "443" && port != "" {
+		return "https://" + net.JoinHostPort(c.Host, port), nil
 	}
 	return "https://" + c.Host, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -77,6 +78,9 @@ func (s *Server) scriptOfLink(c echo.Context, query url.Values) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	params.Host, params.SSH.Spool = address.Hostname(), s.recordingsConfig().SpoolDir
+	params.Host = address.Hostname()
+	if params.SSH.Spool, err = filepath.Abs(s.recordingsConfig().SpoolDir); err != nil {
+		return nil, err
+	}
 	return bbbside.Script(params)
 }

@@ -138,9 +138,9 @@ func (p *Params) complete() error {
 		return fmt.Errorf("the server's host %q is no host name", p.Host)
 	}
 	switch p.Transfer {
-	case "":
-		p.Transfer = Upload
-	case Upload, SSH:
+	case Upload, "":
+		p.Transfer, p.SSH = Upload, Target{} // it is not for anything
+	case SSH:
 	default:
 		return fmt.Errorf("recordings travel by %q or %q, not by %q", Upload, SSH, p.Transfer)
 	}

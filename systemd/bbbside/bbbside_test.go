@@ -144,6 +144,7 @@ func TestScriptOfWhatCannotBe(t *testing.T) {
 		"spool with a space":     func(p *Params) { p.SSH.Spool = "/a b" },
 	} {
 		p := params()
+		p.Transfer = SSH
 		change(&p)
 		if _, err := Script(p); err == nil {
 			t.Errorf("%s: a script", what)
