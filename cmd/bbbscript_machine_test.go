@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ type machine struct {
 	p      *process // the load balancer
 	server *bbbtest.Server
 	dir    string
+	below  string    // the system under the layer of the machine
 	holder *exec.Cmd // keeps the mounts
 	root   string    // of the machine, as the test sees it
 	before map[string]string
@@ -59,11 +61,15 @@ func requireMachine(t testing.TB) {
 	t.Skipf("a BBB server cannot be made up, there is no %s", missing)
 }
 
-// newMachine makes a BBB server that is in the pool of p.
+// otherSystem names a root directory to make machines from, instead of that of
+// this system: one with another version of Ruby.
+const otherSystem = "SCALELITE_TEST_BBB_ROOT"
+
+// newMachine makes a BBB server whose load balancer is p.
 func newMachine(t testing.TB, p *process) *machine {
 	t.Helper()
 	requireMachine(t)
-	m := &machine{t: t, p: p, server: bbbtest.Start(t, bbbtest.Options{}), dir: t.TempDir()}
+	m := &machine{t: t, p: p, server: bbbtest.Start(t, bbbtest.Options{}), dir: t.TempDir(), below: cmp.Or(os.Getenv(otherSystem), "/")}
 	properties := fmt.Sprintf("bigbluebutton.web.serverURL=%s\nsecuritySalt=%s\n", strings.TrimSuffix(m.server.URL(), "/bigbluebutton/"), m.server.Secret())
 	for name, text := range map[string]string{
 		"etc/bigbluebutton/bigbluebutton-release":                           "BIGBLUEBUTTON_RELEASE=2.7.14\n",
@@ -92,13 +98,14 @@ func newMachine(t testing.TB, p *process) *machine {
 func (m *machine) mount() {
 	m.t.Helper()
 	script := fmt.Sprintf(`set -e
-mount -t overlay overlay -o lowerdir=/,upperdir=%[1]s/upper,workdir=%[1]s/work %[1]s/root
+mount -t overlay overlay -o lowerdir=%[3]s,upperdir=%[1]s/upper,workdir=%[1]s/work %[1]s/root
 mount -t proc proc %[1]s/root/proc
 mount --rbind /dev %[1]s/root/dev
 mount -t tmpfs tmpfs %[1]s/root/run
+mkdir -p %[1]s/root%[2]s
 mount --rbind %[2]s %[1]s/root%[2]s
 echo mounted
-exec sleep infinity`, m.dir, m.p.dir)
+exec sleep infinity`, m.dir, m.p.dir, m.below)
 	m.holder = exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script)
 	m.holder.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var errOut bytes.Buffer
@@ -256,7 +263,7 @@ func (m *machine) state() map[string]string {
 		}
 		switch {
 		case d.IsDir():
-			if _, err := os.Lstat("/" + name); err == nil {
+			if _, err := os.Lstat(filepath.Join(m.below, name)); err == nil {
 				return nil // its contents matter, not that they made a copy of it
 			}
 			all[name] = info.Mode().String()
