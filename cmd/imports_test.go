@@ -15,6 +15,7 @@ var layers = []string{
 	"scalelite/store/kv/boltkv",
 	"scalelite/balancer/bbb",
 	"scalelite/balancer/bbbtest",
+	"scalelite/systemd/bbbside",
 	"scalelite/store",
 	"scalelite/store/storetest",
 	"scalelite/store/backup",
@@ -44,7 +45,9 @@ var fences = map[string][]string{
 }
 
 // leaves import nothing of ours at all.
-var leaves = []string{"scalelite/balancer/bbb", "scalelite/balancer/bbbtest", "scalelite/store/kv", "scalelite/cmd/systemd"}
+var leaves = []string{
+	"scalelite/balancer/bbb", "scalelite/balancer/bbbtest", "scalelite/store/kv", "scalelite/cmd/systemd", "scalelite/systemd/bbbside",
+}
 
 func TestImportsGoDownOnly(t *testing.T) {
 	for pkg, imports := range listImports(t) {
