@@ -28,6 +28,7 @@ var layers = []string{
 	"scalelite/cmd/config",
 	"scalelite/cmd",
 	"scalelite",
+	"scalelite/systemd/build",
 }
 
 // fences name the only packages of ours that may import a library.
