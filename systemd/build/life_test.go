@@ -177,6 +177,26 @@ func (m *machine) answersAs(url, version string) {
 	}
 }
 
+// watch asks the API again and again until what it returns is called, which
+// returns the longest time from one answer to the next.
+func (m *machine) watch() func() time.Duration {
+	ctx, cancel := context.WithCancel(m.t.Context())
+	longest := make(chan time.Duration)
+	go func() {
+		most, last := time.Duration(0), time.Now()
+		for ctx.Err() == nil {
+			if body, err := m.get("http://127.0.0.1:3000/bigbluebutton/api"); err == nil && strings.Contains(body, "SUCCESS") {
+				most, last = max(most, time.Since(last)), time.Now()
+			}
+		}
+		longest <- max(most, time.Since(last))
+	}()
+	return func() time.Duration {
+		cancel()
+		return <-longest
+	}
+}
+
 func (m *machine) mainPID() string {
 	return m.run("systemctl show --property MainPID --value scalelite")
 }
@@ -191,8 +211,14 @@ func (l *life) upgrade(t *testing.T) {
 	m.run("echo '# edited' >>/etc/scalelite/config.toml")
 	config := m.run("cat /etc/scalelite/config.toml")
 	pid := m.mainPID()
+	gap := m.watch()
 	said := m.run("apt-get install -y /root/" + debName("0.0.2"))
 	m.answers("0.0.2")
+	if longest := gap(); longest > 2*time.Second {
+		t.Errorf("no answers for %v", longest)
+	} else {
+		t.Logf("%v at most from one answer to the next", longest.Round(time.Millisecond))
+	}
 	if m.mainPID() == pid {
 		t.Error("the former process runs on")
 	}

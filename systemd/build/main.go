@@ -2,7 +2,7 @@
 //
 //	go run ./systemd/build [--arch amd64,arm64] [--version V] [--out DIR]
 //
-// The same sources give the same bytes, whoever builds them and where: the time
+// The same sources and the same Go give the same bytes, wherever: the time
 // in the package is SOURCE_DATE_EPOCH, else that of the last commit. It prints
 // the path of each package. What a package holds is listed in
 // systemd/deb/nfpm.yaml; this command makes what is not in the sources, and runs

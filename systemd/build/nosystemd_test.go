@@ -34,10 +34,11 @@ func TestWithoutSystemd(t *testing.T) {
 				t.Errorf("the group of the spool has the ID %q", gid)
 			}
 			m.run(`sed -i 's/^\[web\]/[web]\nlisten = ":80"/' /etc/scalelite/config.toml`)
+			m.run("install -d -o scalelite /srv/pool && printf '\n[store]\npath = \"/srv/pool/scalelite.db\"\n' >>/etc/scalelite/config.toml")
 			m.serve("0.0.1")
 			m.run("scalelite servers add --no-check --id s1 https://bbb1.example.org/bigbluebutton/ SECRET")
 			m.run("apt-get install -y /root/" + debName("0.0.2"))
-			m.want("1", "ls /var/lib/scalelite/upgrade | wc -l") // through the running process
+			m.want("1", "ls /srv/pool/upgrade | wc -l") // through the running process
 			m.end()
 			m.serve("0.0.2")
 			if got := m.servers(); got != "s1" {
@@ -45,8 +46,12 @@ func TestWithoutSystemd(t *testing.T) {
 			}
 			m.end()
 			m.brokenDatabase()
-			m.run("apt-get purge -y scalelite")
-			m.run("[ ! -e /etc/scalelite ] && [ -e /var/lib/scalelite/scalelite.db ]")
+			m.badConfigOffline()
+			said = m.run("apt-get purge -y scalelite")
+			if !strings.Contains(said, "\n  /srv/pool/scalelite.db\n") {
+				t.Errorf("nothing about the database in:\n%s", said)
+			}
+			m.run("[ ! -e /etc/scalelite ] && [ ! -e /var/lib/scalelite ] && [ -e /srv/pool/scalelite.db ]")
 			m.want("", "find /etc/systemd /var/lib/systemd -name '*scalelite*'")
 		})
 	}
@@ -74,11 +79,20 @@ func (m *machine) end() {
 // brokenDatabase: what the program cannot read is copied as a file.
 func (m *machine) brokenDatabase() {
 	m.t.Helper()
-	m.run("cp -p /var/lib/scalelite/scalelite.db /root/good.db && rm -r /var/lib/scalelite/upgrade")
-	m.run("head -c 100 /dev/urandom >/var/lib/scalelite/scalelite.db")
+	m.run("cp -p /srv/pool/scalelite.db /root/good.db && rm -r /srv/pool/upgrade")
+	m.run("head -c 100 /dev/urandom >/srv/pool/scalelite.db")
 	said := m.run("apt-get install -y --reinstall /root/" + debName("0.0.2"))
 	if !strings.Contains(said, "the file of the database is copied") {
 		m.t.Errorf("nothing about a copy in:\n%s", said)
 	}
-	m.run("cmp /var/lib/scalelite/scalelite.db /var/lib/scalelite/upgrade/scalelite-0.0.2-*.db && cp -p /root/good.db /var/lib/scalelite/scalelite.db")
+	m.run("cmp /srv/pool/scalelite.db /srv/pool/upgrade/scalelite-0.0.2-*.db && cp -p /root/good.db /srv/pool/scalelite.db")
+}
+
+// badConfigOffline: the database is found and copied although the program cannot
+// read its configuration.
+func (m *machine) badConfigOffline() {
+	m.t.Helper()
+	m.run("rm -r /srv/pool/upgrade && sed -i 's/^\\[web\\]/[web]\\nnonsense = 1/' /etc/scalelite/config.toml")
+	m.run("apt-get install -y --reinstall /root/" + debName("0.0.2"))
+	m.run("cmp /srv/pool/scalelite.db /srv/pool/upgrade/scalelite-0.0.2-*.db")
 }

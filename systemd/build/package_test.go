@@ -40,6 +40,13 @@ func TestPackages(t *testing.T) {
 			checkContents(t, filepath.Join(first, name), arch)
 		})
 	}
+	t.Run("shellcheck", func(t *testing.T) {
+		needPrograms(t, "shellcheck")
+		for _, name := range []string{"preinst", "postinst", "prerm", "postrm"} {
+			host(t, "shellcheck", filepath.Join("..", "deb", name))
+		}
+		host(t, "shellcheck", "--shell=sh", "testdata/boot.sh")
+	})
 	t.Run("lintian", func(t *testing.T) { lintian(t, filepath.Join(first, "scalelite_9.8.7_amd64.deb")) })
 }
 
