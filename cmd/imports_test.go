@@ -32,6 +32,7 @@ var layers = []string{
 	"scalelite/cmd/systemd",
 	"scalelite/cmd",
 	"scalelite",
+	"scalelite/systemd/build",
 }
 
 // fences name the only packages of ours that may import a library.
