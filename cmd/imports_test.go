@@ -26,6 +26,7 @@ var layers = []string{
 	"scalelite/web/admin",
 	"scalelite/web",
 	"scalelite/cmd/config",
+	"scalelite/cmd/doctor",
 	"scalelite/cmd",
 	"scalelite",
 }

@@ -139,6 +139,7 @@ var commands = [...]func(*app) *cobra.Command{
 	newConfigCommand,
 	newBackupCommand,
 	newRestoreCommand,
+	newDoctorCommand,
 	newVersionCommand,
 }
 

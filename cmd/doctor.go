@@ -1,0 +1,236 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"scalelite/cmd/doctor"
+)
+
+// quietUntil is how long the checks may take before it is told that they run.
+const quietUntil = 2 * time.Second
+
+// doctorFlags are those of the command.
+type doctorFlags struct {
+	json, list, quiet, strict bool
+	only                      []string
+}
+
+func newDoctorCommand(a *app) *cobra.Command {
+	var f doctorFlags
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what is wrong, and say what to do",
+		Long: `Looks at the configuration, the machine, the service and the BBB servers, and says
+of everything that is not as it should be why it matters and what to type against
+it. It changes nothing. It works whether the service runs or not; as root it judges
+for the user of the service, and what another user cannot judge it skips and says
+so.
+
+Each line begins with how it is: ok, warn, FAIL or skipped. The exit status is 1 if
+something failed, with --strict also if there is a warning, else 0.`,
+		Example: `  sudo scalelite doctor
+  sudo scalelite doctor --quiet --strict
+  scalelite doctor --only servers,clocks
+  scalelite doctor --json | jq -r '.findings[] | select(.result == "fail") | .found'`,
+		GroupID: groupSetup,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkNames(f.only); err != nil {
+				return err
+			}
+			if f.list {
+				return a.listChecks(f.json)
+			}
+			return a.doctor(c.Context(), f)
+		},
+	}
+	jsonFlag(c, &f.json)
+	c.Flags().BoolVar(&f.list, "list", false, "list the checks instead of making them")
+	c.Flags().StringSliceVar(&f.only, "only", nil, "make only the checks with these `NAME,...`")
+	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "print only what is not ok")
+	c.Flags().BoolVar(&f.strict, "strict", false, "exit with status 1 on warnings, too")
+	_ = c.RegisterFlagCompletionFunc("only", completeChecks)
+	return c
+}
+
+// checkNames refuses checks that do not exist.
+func checkNames(names []string) error {
+	var known []string
+	for _, check := range doctor.Checks() {
+		known = append(known, check.Name)
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return usage("there is no check %q; there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+func completeChecks(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	before := typed[:strings.LastIndexByte(typed, ',')+1]
+	var offers []string
+	for _, check := range doctor.Checks() {
+		offers = append(offers, before+check.Name+"\t"+check.Doc)
+	}
+	return offers, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+func (a *app) listChecks(asJSON bool) error {
+	if asJSON {
+		return printJSON(a.stdout, doctor.Checks())
+	}
+	t := newTable(a.stdout, "NAME", "WHAT IT LOOKS AT")
+	for _, check := range doctor.Checks() {
+		t.row(check.Name, check.Doc)
+	}
+	return t.flush()
+}
+
+// doctor makes the checks and prints what they found.
+func (a *app) doctor(ctx context.Context, f doctorFlags) error {
+	l, err := a.config()
+	o := doctor.Options{
+		Config: l, ConfigError: err, ConfigFile: a.configFile, Version: build().Version, Only: f.only, System: doctor.ThisSystem(),
+	}
+	if o.ConfigFile == "" {
+		o.ConfigFile = a.getenv("SCALELITE_CONFIG")
+	}
+	if l != nil {
+		o.Algorithm = towardsServers(l)
+		o.Open = func(ctx context.Context) (doctor.Pool, func() error, error) { return a.connect(ctx, l, reads) }
+	}
+	p := newProgress(a.stderr)
+	if isTerminal(a.stderr) {
+		o.Progress = p.show
+	}
+	report := doctor.Run(ctx, o)
+	p.clear()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if f.json {
+		err = a.printReport(report, f.quiet)
+	} else {
+		err = a.printFindings(report, f.quiet)
+	}
+	if err != nil {
+		return err
+	}
+	return verdict(report, f.strict)
+}
+
+// verdict is the error of a report.
+func verdict(r doctor.Report, strict bool) error {
+	failed, warned := r.Counts[doctor.Fail], r.Counts[doctor.Warn]
+	switch {
+	case failed > 0:
+		return fmt.Errorf("%s; what to do stands with each", wrong(failed))
+	case strict && warned > 0:
+		return fmt.Errorf("%s, with --strict that counts", count(warned, "warning"))
+	}
+	return nil
+}
+
+func wrong(n int) string {
+	if n == 1 {
+		return "1 thing is wrong"
+	}
+	return fmt.Sprintf("%d things are wrong", n)
+}
+
+// printReport prints JSON; with quiet without what is ok. The counts are of all.
+func (a *app) printReport(r doctor.Report, quiet bool) error {
+	if quiet {
+		r.Findings = slices.DeleteFunc(r.Findings, func(f doctor.Finding) bool { return f.Result == doctor.OK })
+	}
+	r.Findings = list(r.Findings)
+	return printJSON(a.stdout, r)
+}
+
+// printFindings prints a line for each finding, and below it what to do.
+func (a *app) printFindings(r doctor.Report, quiet bool) error {
+	colours := a.liveOutput && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+	var out strings.Builder
+	for _, f := range r.Findings {
+		if !quiet || f.Result != doctor.OK {
+			writeFinding(&out, f, colours)
+		}
+	}
+	if !quiet {
+		fmt.Fprintf(&out, "\n%d ok, %s, %d failed, %d skipped.\n",
+			r.Counts[doctor.OK], count(r.Counts[doctor.Warn], "warning"), r.Counts[doctor.Fail], r.Counts[doctor.Skipped])
+	}
+	_, err := io.WriteString(a.stdout, out.String())
+	return err
+}
+
+// mark is the word for a result, and its colour for terminals that have some.
+func mark(r doctor.Result) (word, colour string) {
+	switch r {
+	case doctor.OK:
+		return "ok", "\x1b[32m"
+	case doctor.Warn:
+		return "warn", "\x1b[33m"
+	case doctor.Fail:
+		return "FAIL", "\x1b[1;31m"
+	}
+	return "skipped", "\x1b[2m"
+}
+
+func writeFinding(out *strings.Builder, f doctor.Finding, colours bool) {
+	word, colour := mark(f.Result)
+	word = fmt.Sprintf("%-8s", word)
+	if colours {
+		word = colour + word + "\x1b[0m"
+	}
+	subject := ""
+	if f.Subject != "" {
+		subject = printable(f.Subject) + ": "
+	}
+	fmt.Fprintf(out, "%s %-14s %s%s\n", word, f.Check, subject, printable(f.Found))
+	const margin = "                        "
+	if f.Why != "" {
+		fmt.Fprintf(out, "%swhy:  %s\n", margin, printable(f.Why))
+	}
+	if f.Remedy != "" {
+		fmt.Fprintf(out, "%sdo:   %s\n", margin, printable(f.Remedy))
+	}
+	for _, command := range f.Commands {
+		fmt.Fprintf(out, "%s      %s\n", margin, printable(command))
+	}
+}
+
+// progressLine tells on a terminal that the checks still run.
+type progressLine struct {
+	w     io.Writer
+	began time.Time
+	width int
+}
+
+func newProgress(w io.Writer) *progressLine { return &progressLine{w: w, began: time.Now()} }
+
+func (p *progressLine) show(done, total int, running []string) {
+	if time.Since(p.began) < quietUntil {
+		return
+	}
+	const most = 70
+	text := fmt.Sprintf("%d of %d checks done, waiting for %s", done, total, strings.Join(running, ", "))
+	text = text[:min(len(text), most)]
+	fmt.Fprintf(p.w, "\r%-*s", p.width, text)
+	p.width = len(text)
+}
+
+// clear takes the line away. It is called when nobody calls show any more.
+func (p *progressLine) clear() {
+	if p.width > 0 {
+		fmt.Fprintf(p.w, "\r%*s\r", p.width, "")
+	}
+}
