@@ -65,7 +65,7 @@ func (p *patient) install(t tree) string {
 	group, mode := p.who.group, "0755"
 	switch t.key {
 	case "recordings.spool_dir":
-		if _, ok := lookUpGroup(spoolGroup); ok {
+		if _, ok := p.sys.Group(spoolGroup); ok {
 			group, mode = spoolGroup, "2775"
 		}
 	case "store.path":
@@ -131,14 +131,14 @@ func (p *patient) confined(t tree, seen string) Finding {
 }
 
 func (p *patient) spoolGroupIs() bool {
-	_, ok := lookUpGroup(spoolGroup)
+	_, ok := p.sys.Group(spoolGroup)
 	return ok
 }
 
 // spoolGroup looks whether those who bring tarballs by ssh can write, and whether
 // the service can take away what they brought.
 func (p *patient) spoolGroup(t tree, info fs.FileInfo) (found []Finding) {
-	gid, there := lookUpGroup(spoolGroup)
+	gid, there := p.sys.Group(spoolGroup)
 	if !there {
 		return nil
 	}

@@ -95,7 +95,7 @@ func (p *patient) treeSpace(trees []tree, keep int64) Finding {
 	case r.free < keep:
 		return fail(path, "%s, less than recordings.min_free = %s", what, p.cfg.Recordings.MinFree).
 			because("Imports have stopped: tarballs wait in the spool, uploads are refused.").do(mend, commands...)
-	case r.inodes > 0 && r.left < r.inodes/100:
+	case r.inodes > 0 && r.left <= r.inodes/100:
 		return warn(path, "%d of %d inodes are left", r.left, r.inodes).
 			because("A recording has hundreds of files; without inodes none can be made, however much space is free.").
 			do(mend, shell("df", "-i", existing(path)), commands[1])

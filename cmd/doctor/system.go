@@ -34,6 +34,8 @@ type System struct {
 	// system does not say.
 	Synchronised func() (bool, error)
 	Now          func() time.Time
+	// Group returns the ID of a group.
+	Group func(name string) (gid int, ok bool)
 }
 
 // ThisSystem is the machine that the program runs on.
@@ -62,6 +64,9 @@ func (s System) withDefaults() System {
 	}
 	if s.Synchronised == nil {
 		s.Synchronised = synchronised
+	}
+	if s.Group == nil {
+		s.Group = lookUpGroup
 	}
 	if s.Now == nil {
 		s.Now = time.Now

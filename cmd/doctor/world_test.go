@@ -185,6 +185,7 @@ func newWorld(t *testing.T) *world {
 				return b.String(), nil
 			},
 			Synchronised: func() (bool, error) { return true, nil },
+			Group:        func(string) (int, bool) { return 0, false },
 		},
 	}
 	return w
