@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"scalelite/cmd/config"
 	"scalelite/cmd/doctor"
 )
 
@@ -96,12 +99,14 @@ func (a *app) listChecks(asJSON bool) error {
 
 // doctor makes the checks and prints what they found.
 func (a *app) doctor(ctx context.Context, f doctorFlags) error {
-	l, err := a.config()
-	o := doctor.Options{
-		Config: l, ConfigError: err, ConfigFile: a.configFile, Version: build().Version, Only: f.only, System: doctor.ThisSystem(),
+	options := a.configOptions()
+	file := a.namedConfig()
+	if file == "" {
+		options.Getenv = a.serviceEnv()
 	}
-	if o.ConfigFile == "" {
-		o.ConfigFile = a.getenv("SCALELITE_CONFIG")
+	l, err := config.Load(options)
+	o := doctor.Options{
+		Config: l, ConfigError: err, ConfigFile: file, Version: build().Version, Only: f.only, System: doctor.ThisSystem(),
 	}
 	if l != nil {
 		o.Algorithm = towardsServers(l)
@@ -125,6 +130,58 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) error {
 		return err
 	}
 	return verdict(report, f.strict)
+}
+
+// namedConfig is the configuration file that was asked for, with its whole path:
+// commands that repeat it may be typed anywhere. Empty: that of the system.
+func (a *app) namedConfig() string {
+	file := a.configFile
+	if file == "" {
+		file = a.getenv("SCALELITE_CONFIG")
+	}
+	if file == "" {
+		return ""
+	}
+	if whole, err := filepath.Abs(file); err == nil {
+		return whole
+	}
+	return file
+}
+
+// maxEnvironmentFile bounds what is read of it, in bytes.
+const maxEnvironmentFile = 1 << 20
+
+// serviceEnv is the environment as the installed service has it: what its unit
+// reads from a file comes before what this shell has, see EnvironmentFile in
+// systemd.exec(5). A file that cannot be read counts as empty.
+func (a *app) serviceEnv() func(string) string {
+	f, err := os.Open(a.environmentFile)
+	if err != nil {
+		return a.getenv
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxEnvironmentFile))
+	if err != nil {
+		return a.getenv
+	}
+	values := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+		if !ok || strings.HasPrefix(name, "#") || strings.HasPrefix(name, ";") {
+			continue
+		}
+		value = strings.TrimSpace(value)
+		if n := len(value); n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
+			value = value[1 : n-1]
+		}
+		values[strings.TrimSpace(name)] = value
+	}
+	return func(name string) string {
+		if value, ok := values[name]; ok {
+			return value
+		}
+		return a.getenv(name)
+	}
 }
 
 // verdict is the error of a report.

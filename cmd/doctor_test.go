@@ -95,6 +95,22 @@ func TestDoctorTellsOfABadConfiguration(t *testing.T) {
 	}
 }
 
+// TestDoctorReadsTheEnvironmentOfTheUnit: what the installed service gets from its
+// environment file, and this shell does not have, is judged; with a file of one's
+// own it is not.
+func TestDoctorReadsTheEnvironmentOfTheUnit(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, twoServers())
+	s.deps.environmentFile = s.write("default", "# comment\nPOLL_INTERVAL=\"-5\"\n\nnonsense\n")
+	writeConfig(t, s, "[log]\nlevel = \"info\"\n")
+	r := s.run("", "doctor", "--only", "configuration")
+	r.wantFail(t, exitFailure, "1 thing is wrong")
+	if !strings.Contains(r.out, "environment POLL_INTERVAL: balancer.poll_interval") {
+		t.Errorf("printed %s", r.out)
+	}
+	s.ok("--config", filepath.Join(s.dir, "config.toml"), "doctor", "--only", "configuration")
+}
+
 // report runs the doctor of a real process.
 func (p *process) report(args ...string) (doctor.Report, int) {
 	p.t.Helper()

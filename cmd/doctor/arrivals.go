@@ -55,7 +55,7 @@ func (p *patient) arrivedFrom(ctx context.Context, s balancer.ServerInfo, e bbb.
 	if len(ids) == 0 {
 		return []Finding{good(s.ID, "it has no recording of the last %s that should be here; %s", age(arrivalMemory), hook)}
 	}
-	exam, err := p.pool.Examine(ctx, admin.ExamineQuery{Records: ids})
+	exam, err := p.pool.Examine(ctx, admin.ExamineQuery{Records: ids, Brief: true})
 	if err != nil {
 		return []Finding{skip(s.ID, "the service does not tell which recordings it has: %s", firstLine(err.Error()))}
 	}

@@ -62,7 +62,7 @@ func (p *patient) directory(t tree) []Finding {
 
 // install is the command that makes a directory as the service needs it.
 func (p *patient) install(t tree) string {
-	group, mode := p.who.group, "0755"
+	group, mode := p.who.group, "0750"
 	switch t.key {
 	case "recordings.spool_dir":
 		if _, ok := p.sys.Group(spoolGroup); ok {

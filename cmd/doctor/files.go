@@ -80,7 +80,7 @@ func (p *patient) files(ctx context.Context) []Finding {
 	missing, misplaced, err := p.compare(p.exam.Sample)
 	if p.live() && len(missing)+len(misplaced) > 0 {
 		// What was just moved or deleted is where its record says by now.
-		if again, failed := p.pool.Examine(ctx, admin.ExamineQuery{Sample: sampleSize}); failed == nil {
+		if again, failed := p.pool.Examine(ctx, admin.ExamineQuery{Sample: sampleSize, Brief: true}); failed == nil {
 			missing, misplaced, err = p.compare(again.Sample)
 		}
 	}

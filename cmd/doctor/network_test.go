@@ -10,6 +10,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -130,7 +132,7 @@ func TestPublicAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Second}
+		server := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 		go func() { _ = server.Serve(ln) }()
 		t.Cleanup(func() { _ = server.Close() })
 		w.options.System.Public = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -240,7 +242,7 @@ func TestServedCertificateIsAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: w.front(), ReadHeaderTimeout: time.Second}
+	server := &http.Server{Handler: w.front(), ReadHeaderTimeout: time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { _ = server.Serve(ln) }()
 	t.Cleanup(func() { _ = server.Close() })
 	w.keys["web.listen"], w.pool.info.Listen = fmt.Sprintf("%q", ln.Addr()), ln.Addr().String()
@@ -305,7 +307,7 @@ func TestPorts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := &http.Server{Handler: w.front(), ReadHeaderTimeout: time.Second}
+		server := &http.Server{Handler: w.front(), ReadHeaderTimeout: time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 		go func() { _ = server.Serve(ln) }()
 		t.Cleanup(func() { _ = server.Close() })
 		w.keys["web.listen"] = fmt.Sprintf("%q", "unix:"+w.path("web.sock"))

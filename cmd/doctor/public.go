@@ -43,7 +43,11 @@ func (p *patient) public(ctx context.Context) []Finding {
 	if p.cfg.Web.TLS == web.TLSOff {
 		host := strings.TrimPrefix(bases[0], "https://")
 		bases = append(bases, "http://"+host)
-		if _, port, err := net.SplitHostPort(p.cfg.Web.Listen); err == nil && port != "80" {
+		listen := p.cfg.Web.Listen
+		if p.live() {
+			listen = p.info.Listen
+		}
+		if _, port, err := net.SplitHostPort(listen); err == nil && port != "80" {
 			bases = append(bases, "http://"+host+":"+port)
 		}
 	}

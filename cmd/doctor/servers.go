@@ -36,12 +36,22 @@ func (p *patient) each(ctx context.Context, ask func(ctx context.Context, s bala
 			case ctx.Err() != nil:
 				found[i] = []Finding{skip(s.ID, "there was no time left to ask it")}
 			default:
-				found[i] = ask(ctx, s, bbb.Endpoint{URL: api, Secret: s.Secret, Algorithm: p.o.Algorithm})
+				found[i] = byName(ask(ctx, s, bbb.Endpoint{URL: api, Secret: s.Secret, Algorithm: p.o.Algorithm}), sshHost(api))
 			}
 		})
 	}
 	rest.Wait()
 	return slices.Concat(found...)
+}
+
+// byName has what was found name the server, as IDs say nothing to people.
+func byName(found []Finding, host string) []Finding {
+	for i, f := range found {
+		if !strings.Contains(f.Found, host) && f.Subject != host {
+			found[i].Found = host + ": " + f.Found
+		}
+	}
+	return found
 }
 
 // replace is how a server gets another URL: it is another server then.
