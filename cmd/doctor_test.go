@@ -217,60 +217,9 @@ func TestDoctorOfARunningService(t *testing.T) {
 	if _, code := p.report("--strict"); code != 1 { // plain HTTP to the server, for one
 		t.Errorf("--strict with warnings: exit status %d, want 1", code)
 	}
-	t.Run("a wrong secret (T51)", func(t *testing.T) {
-		server.SetSecret("the-new-secret-of-the-server")
-		r, code := p.report("--only", "servers")
-		wrong := bad(r)
-		if code != 1 || len(wrong) != 1 || !strings.Contains(wrong[0].Found, "secret refused") {
-			t.Fatalf("exit status %d: %+v", code, r.Findings)
-		}
-		at := slices.IndexFunc(wrong[0].Commands, func(c string) bool { return strings.HasPrefix(c, "scalelite ") })
-		wrong[0].Commands = wrong[0].Commands[at:] // the other one is typed on the server
-		p.typed(wrong[0], "the-new-secret-of-the-server\n")
-		if r, code := p.report("--only", "servers"); code != 0 || r.Counts[doctor.OK] != 1 {
-			t.Errorf("after the command: exit status %d: %+v", code, r.Findings)
-		}
-	})
-	t.Run("records and files (T15)", func(t *testing.T) {
-		m := made{id: id("doctored"), meeting: "room", version: 1, formats: []string{"presentation"}, size: 1}
-		p.place(m)
-		p.imported()
-		if r, code := p.report("--only", "files"); code != 0 || r.Result != doctor.OK {
-			t.Fatalf("exit status %d: %+v", code, r.Findings)
-		}
-		from, to := p.path("published", "presentation", m.id), p.path("unpublished", "presentation", m.id)
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(from, to); err != nil {
-			t.Fatal(err)
-		}
-		r, code := p.report("--only", "files")
-		wrong := bad(r)
-		if code != 1 || len(wrong) != 1 || !strings.Contains(wrong[0].Found, m.id) {
-			t.Fatalf("exit status %d: %+v", code, r.Findings)
-		}
-		wrong[0].Commands = wrong[0].Commands[1:] // the first one shows, and has status 1
-		p.typed(wrong[0], "")
-		if r, code := p.report("--only", "files"); code != 0 || r.Result != doctor.OK {
-			t.Errorf("after the command: exit status %d: %+v", code, r.Findings)
-		}
-	})
-	t.Run("a failed tarball", func(t *testing.T) {
-		if err := os.WriteFile(p.path("failed", "x-1.tar"), []byte("nonsense"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		r, code := p.report("--only", "spool")
-		wrong := bad(r)
-		if code != 1 || len(wrong) != 1 || !strings.Contains(strings.Join(wrong[0].Commands, "\n"), "recordings retry x-1.tar") {
-			t.Fatalf("exit status %d: %+v", code, r.Findings)
-		}
-		_, remove, _ := strings.Cut(wrong[0].Remedy, "with its text: ")
-		p.typed(doctor.Finding{Commands: []string{strings.Replace(remove, "rm ", "rm -f ", 1)}}, "")
-		if r, code := p.report("--only", "spool"); code != 0 || r.Result != doctor.OK {
-			t.Errorf("after the command: exit status %d: %+v", code, r.Findings)
-		}
-	})
+	t.Run("a wrong secret (T51)", func(t *testing.T) { p.doctorMendsASecret(t, server) })
+	t.Run("records and files (T15)", p.doctorMendsFiles)
+	t.Run("a failed tarball", p.doctorTellsOfATarball)
 	t.Run("a stopped service", func(t *testing.T) {
 		if err := p.stop(); err != nil {
 			t.Fatal(err)
@@ -281,6 +230,63 @@ func TestDoctorOfARunningService(t *testing.T) {
 			t.Errorf("exit status %d: %+v", code, r.Findings)
 		}
 	})
+}
+
+func (p *process) doctorMendsASecret(t *testing.T, server *bbbtest.Server) {
+	server.SetSecret("the-new-secret-of-the-server")
+	r, code := p.report("--only", "servers")
+	wrong := bad(r)
+	if code != 1 || len(wrong) != 1 || !strings.Contains(wrong[0].Found, "secret refused") {
+		t.Fatalf("exit status %d: %+v", code, r.Findings)
+	}
+	at := slices.IndexFunc(wrong[0].Commands, func(c string) bool { return strings.HasPrefix(c, "scalelite ") })
+	wrong[0].Commands = wrong[0].Commands[at:] // the other one is typed on the server
+	p.typed(wrong[0], "the-new-secret-of-the-server\n")
+	if r, code := p.report("--only", "servers"); code != 0 || r.Counts[doctor.OK] != 1 {
+		t.Errorf("after the command: exit status %d: %+v", code, r.Findings)
+	}
+}
+
+func (p *process) doctorMendsFiles(t *testing.T) {
+	m := made{id: id("doctored"), meeting: "room", version: 1, formats: []string{"presentation"}, size: 1}
+	p.place(m)
+	p.imported()
+	if r, code := p.report("--only", "files"); code != 0 || r.Result != doctor.OK {
+		t.Fatalf("exit status %d: %+v", code, r.Findings)
+	}
+	from, to := p.path("published", "presentation", m.id), p.path("unpublished", "presentation", m.id)
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+	r, code := p.report("--only", "files")
+	wrong := bad(r)
+	if code != 1 || len(wrong) != 1 || !strings.Contains(wrong[0].Found, m.id) {
+		t.Fatalf("exit status %d: %+v", code, r.Findings)
+	}
+	wrong[0].Commands = wrong[0].Commands[1:] // the first one shows, and has status 1
+	p.typed(wrong[0], "")
+	if r, code := p.report("--only", "files"); code != 0 || r.Result != doctor.OK {
+		t.Errorf("after the command: exit status %d: %+v", code, r.Findings)
+	}
+}
+
+func (p *process) doctorTellsOfATarball(t *testing.T) {
+	if err := os.WriteFile(p.path("failed", "x-1.tar"), []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, code := p.report("--only", "spool")
+	wrong := bad(r)
+	if code != 1 || len(wrong) != 1 || !strings.Contains(strings.Join(wrong[0].Commands, "\n"), "recordings retry x-1.tar") {
+		t.Fatalf("exit status %d: %+v", code, r.Findings)
+	}
+	_, remove, _ := strings.Cut(wrong[0].Remedy, "with its text: ")
+	p.typed(doctor.Finding{Commands: []string{strings.Replace(remove, "rm ", "rm -f ", 1)}}, "")
+	if r, code := p.report("--only", "spool"); code != 0 || r.Result != doctor.OK {
+		t.Errorf("after the command: exit status %d: %+v", code, r.Findings)
+	}
 }
 
 // TestDoctorAsAnybody: who may neither use the socket nor read the database is
@@ -301,14 +307,18 @@ func TestDoctorAsAnybody(t *testing.T) {
 		}
 	}
 	program := copyProgram(t, p)
-	c := exec.Command(program, "--config", p.config, "doctor", "--json", "--only", "service,servers,memory,database")
-	c.Env = append(os.Environ(), runMainEnv+"=1")
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), NoSetGroups: false}}
-	out, err := c.Output()
-	var r doctor.Report
-	if failed := json.Unmarshal(out, &r); failed != nil || err != nil {
-		t.Fatalf("%v %v: %s", failed, err, out)
+	asNobody := func(only string) (r doctor.Report) {
+		t.Helper()
+		c := exec.Command(program, "--config", p.config, "doctor", "--json", "--only", only)
+		c.Env = append(os.Environ(), runMainEnv+"=1")
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+		out, err := c.Output()
+		if failed := json.Unmarshal(out, &r); failed != nil || err != nil {
+			t.Fatalf("%v %v: %s", failed, err, out)
+		}
+		return r
 	}
+	r := asNobody("service,servers,memory,database")
 	for _, f := range r.Findings {
 		if f.Check == "memory" {
 			continue
@@ -316,6 +326,12 @@ func TestDoctorAsAnybody(t *testing.T) {
 		if f.Result != doctor.Skipped || !strings.HasPrefix(strings.Join(f.Commands, ""), "sudo scalelite ") {
 			t.Errorf("%+v is not left to root", f)
 		}
+	}
+	if err := os.Chmod(p.config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := asNobody("configuration,servers"); r.Counts[doctor.Skipped] != 2 || len(r.Findings) != 2 || len(r.Findings[0].Commands) != 1 {
+		t.Errorf("of a configuration that he may not read: %+v", r.Findings)
 	}
 }
 

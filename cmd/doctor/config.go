@@ -50,12 +50,21 @@ func (p *patient) fileHasSecrets() bool {
 	return false
 }
 
+// unreadable: there is a configuration, but not for who looks.
+func (p *patient) unreadable() bool {
+	problems, ok := errors.AsType[config.Problems](p.o.ConfigError)
+	return ok && len(problems) == 1 && problems[0].File != "" && errors.Is(unix.Access(problems[0].File, unix.R_OK), unix.EACCES)
+}
+
 func (p *patient) configProblems() []Finding {
 	const why = "The service does not start, and a running one keeps its former configuration."
 	check := p.scalelite("config", "check")
 	problems, ok := errors.AsType[config.Problems](p.o.ConfigError)
 	if !ok {
 		return []Finding{fail("", "%v", p.o.ConfigError).because(why).do("mend it, and look again", check)}
+	}
+	if p.unreadable() {
+		return []Finding{p.needsRoot("", "you may not read "+problems[0].File)}
 	}
 	var found []Finding
 	for _, problem := range problems {

@@ -36,6 +36,8 @@ func (p *patient) directory(t tree) []Finding {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return []Finding{p.missing(t)}
+	case errors.Is(err, fs.ErrPermission) && p.live() && p.exam.Unusable[t.path] == "":
+		return []Finding{good(t.path, "%s: the running service can use it", t.key)}
 	case errors.Is(err, fs.ErrPermission) && p.sys.UID != 0 && p.who.uid != p.sys.UID:
 		return []Finding{p.needsRoot(t.path, t.key+" cannot be looked at by you")}
 	case err != nil && !errors.Is(err, fs.ErrPermission):

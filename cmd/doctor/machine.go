@@ -20,10 +20,10 @@ const (
 // limits looks how many files the service may have open.
 func (p *patient) limits(context.Context) []Finding {
 	most, open := p.exam.Process.MaxFiles, p.exam.Process.OpenFiles
-	if !p.live() {
+	if !p.live() || most == 0 {
 		n, err := strconv.ParseUint(p.unitState["LimitNOFILE"], 10, 64)
 		if err != nil {
-			return []Finding{skip("", "the service does not run, and systemd does not tell")}
+			return []Finding{skip("", "neither the service nor systemd tells")}
 		}
 		most, open = n, 0
 	}

@@ -80,6 +80,10 @@ func reachable(host string) string {
 // health asks the service itself, on the spot, how it is.
 func (p *patient) health(ctx context.Context, a address, network, addr string) Finding {
 	status, body, err := p.askHere(ctx, a, network, addr)
+	if err != nil && a.tls && tlsTrouble(err) {
+		return fail(a.value, "somebody answers on %s, but has no certificate to show: %s", a.key, plainError(err)).because(noTLS).
+			do("the check 'certificate' tells why", p.rootScalelite("doctor", "--only", "certificate"))
+	}
 	if err != nil {
 		f := fail(a.value, "nobody answers on %s: %v", a.key, plainError(err)).because("Front-ends and browsers cannot reach the service.")
 		if !p.live() {

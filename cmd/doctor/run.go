@@ -58,6 +58,8 @@ func (r *Report) add(f Finding) {
 // make makes one check within its time.
 func (p *patient) make(ctx context.Context, c check) []Finding {
 	switch {
+	case p.o.Config == nil && !c.unconfigured && p.unreadable():
+		return []Finding{skip("", "the configuration is not for you to read")}
 	case p.o.Config == nil && !c.unconfigured:
 		return []Finding{skip("", "the configuration has problems; mend them first")}
 	case c.data && p.poolError != nil:
