@@ -90,7 +90,10 @@ func (p *patient) missing(t tree) Finding {
 // unusable is the finding of a directory that the service cannot use, nil if it
 // can or nobody knows.
 func (p *patient) unusable(t tree, info fs.FileInfo) *Finding {
-	const why = "Recordings are neither imported nor moved, and health checks fail."
+	why := "Recordings are neither imported nor moved, and health checks fail."
+	if t.key == "store.path" {
+		why = "The database cannot grow safely, nor be copied before an upgrade; a stopped service does not start."
+	}
 	err := p.mayUse(t.path, unix.R_OK|unix.W_OK|unix.X_OK)
 	seen, asked := p.exam.Unusable[t.path]
 	switch {

@@ -343,8 +343,10 @@ func TestPortOfAUnit(t *testing.T) {
 	w.write("proc/812/comm", "nginx\n")
 	w.write("proc/812/cgroup", "0::/system.slice/nginx.service\n")
 	w.mkdir("proc/812/fd")
-	if err := os.Symlink("socket:[4711]", w.path("proc/812/fd/6")); err != nil {
-		t.Fatal(err)
+	for fd, inode := range map[string]string{"6": "4711", "7": "4712"} { // the second is a connection, no listener
+		if err := os.Symlink("socket:["+inode+"]", w.path("proc/812/fd", fd)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	report := w.look("ports")
 	if len(report.Findings) != 2 {
