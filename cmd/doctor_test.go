@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -92,6 +93,23 @@ func TestDoctorTellsOfABadConfiguration(t *testing.T) {
 	r.wantFail(t, exitFailure, "1 thing is wrong")
 	if !strings.Contains(r.out, "config.toml:2: web.lisen") {
 		t.Errorf("printed %s", r.out)
+	}
+}
+
+// TestDoctorOfAServiceInTrouble: what answers on the socket, but not as it should,
+// is not taken for a service that does not run.
+func TestDoctorOfAServiceInTrouble(t *testing.T) {
+	t.Parallel()
+	p := twoServers()
+	p.fail = errors.New("the daemon answered with status 500")
+	s := newSession(t, p)
+	writeConfig(t, s, "[log]\nlevel = \"info\"\n")
+	r := s.run("", "doctor", "--only", "service,servers")
+	r.wantFail(t, exitFailure, "1 thing is wrong")
+	for _, text := range []string{"FAIL     service        the service does not answer as it should", "status 500", "skipped  servers"} {
+		if !strings.Contains(r.out, text) {
+			t.Errorf("lacks %q:\n%s", text, r.out)
+		}
 	}
 }
 

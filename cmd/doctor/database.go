@@ -11,7 +11,6 @@ import (
 
 	"scalelite/store"
 	"scalelite/store/kv"
-	"scalelite/web/admin"
 )
 
 // database tells whether it answers, and whether it is sound.
@@ -61,13 +60,11 @@ func (p *patient) databaseError() Finding {
 	switch {
 	case errors.Is(p.poolError, fs.ErrPermission):
 		return p.needsRoot(path, "you may not use the admin socket, nor read the database")
-	case errors.Is(p.poolError, kv.ErrLocked):
+	case errors.Is(p.poolError, kv.ErrLocked) || p.unanswered():
 		return skip(path, "another process has it, which does not answer; see the check 'service'")
 	case errors.Is(p.poolError, store.ErrNewerSchema):
 		return fail(path, "%s", firstLine(p.poolError.Error())).because("The service does not start.").
 			do("install the newer version again, or restore a backup made before the upgrade", p.restore()...)
-	case errors.Is(p.poolError, admin.ErrNoDaemon):
-		return skip(path, "it could not be opened")
 	}
 	return fail(path, "it does not answer: %s", firstLine(p.poolError.Error())).
 		because("Without it the service serves nobody.").

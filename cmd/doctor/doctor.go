@@ -8,6 +8,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"scalelite/balancer"
@@ -62,6 +63,10 @@ type Pool interface {
 	Examine(ctx context.Context, q admin.ExamineQuery) (admin.Examination, error)
 }
 
+// ErrUnreachable is what Options.Open returns if a service runs, but does not
+// answer as it should.
+var ErrUnreachable = errors.New("the service does not answer")
+
 // Options of Run.
 type Options struct {
 	// Config is the configuration, nil if it has problems: then ConfigError says
@@ -71,8 +76,7 @@ type Options struct {
 	// ConfigFile is the file that was asked for with --config; commands in remedies
 	// repeat it.
 	ConfigFile string
-	// Open reaches the running service, or opens the database. Its error is
-	// admin.ErrNoDaemon if there is neither.
+	// Open reaches the running service, or where none runs opens the database.
 	Open func(ctx context.Context) (Pool, func() error, error)
 	// Version of this program, and the algorithm that calls to the servers are
 	// signed with.

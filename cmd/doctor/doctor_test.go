@@ -19,7 +19,6 @@ import (
 
 	"scalelite/store"
 	"scalelite/store/kv"
-	"scalelite/web/admin"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew instead of comparing it")
@@ -140,7 +139,8 @@ func TestServiceThatDoesNotRun(t *testing.T) {
 		result Result
 		texts  []string
 	}{
-		"no service":        {fmt.Errorf("dial: %w", admin.ErrNoDaemon), Fail, []string{"does not run", "systemctl start scalelite", "journalctl"}},
+		"no service":        {errors.New("there is no database yet"), Fail, []string{"does not run", "systemctl start scalelite", "journalctl"}},
+		"no answer":         {fmt.Errorf("%w: no time", ErrUnreachable), Fail, []string{"does not answer as it should", "systemctl restart scalelite"}},
 		"not allowed":       {fmt.Errorf("socket: %w", os.ErrPermission), Skipped, []string{"you may not use"}},
 		"another process":   {fmt.Errorf("open: %w", kv.ErrLocked), Fail, []string{"another process has the database", "fuser -v"}},
 		"no whole database": {errors.New("is damaged; restore a backup"), Fail, []string{"does not run"}},
@@ -173,6 +173,19 @@ func TestOtherVersionRuns(t *testing.T) {
 	w.pool.exam.Schema--
 	only(t, w.look("service")).want(t, Warn, "version 1.2.2 runs", "1.2.3 is installed", "systemctl restart scalelite")
 	only(t, w.look("database")).want(t, Warn, "its schema is", "restart")
+}
+
+// TestOlderVersionRuns: it does not know what it is asked. Nobody is told to
+// restore a backup for that.
+func TestOlderVersionRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pool.info.Version, w.pool.examError = "1.0.0", errors.New("there is no /v1/examine in version 1.0.0 of the daemon")
+	only(t, w.look("service")).want(t, Warn, "version 1.0.0 runs", "systemctl restart scalelite")
+	only(t, w.look("database")).want(t, Skipped, "see the check 'service'")
+	only(t, w.look("servers")).want(t, Skipped, "see the checks")
+	w.pool.info.Version = "1.2.3"
+	only(t, w.look("service")).want(t, Fail, "there is no /v1/examine", "restart")
 }
 
 func TestUnit(t *testing.T) {

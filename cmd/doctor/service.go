@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"scalelite/store/kv"
-	"scalelite/web/admin"
 )
 
 // service tells whether it runs, and in which version.
@@ -25,12 +24,19 @@ func (p *patient) service(context.Context) []Finding {
 		return []Finding{fail("", "nobody answers on the admin socket %s, but another process has the database", p.cfg.Web.AdminSocket).
 			because("Commands cannot reach the service: it was started with another configuration, is just starting or stopping, or hangs.").
 			do("see who has it, and restart the service", p.root("fuser", "-v", p.cfg.Store.Path), p.control("restart"))}
-	case p.poolError != nil && !errors.Is(p.poolError, admin.ErrNoDaemon) && p.pool != nil:
+	case p.info.Daemon && p.info.Version != p.o.Version: // an older one may not know what it is asked
+		return []Finding{p.running()}
+	case p.unanswered():
 		return []Finding{fail("", "the service does not answer as it should: %s", firstLine(p.poolError.Error())).
 			because(why).do("restart it, and look into its log", p.restartAndLook()...)}
 	}
 	found := fail("", "it does not run: nobody answers on %s", p.cfg.Web.AdminSocket).because(why)
 	return []Finding{found.do("start it; if it does not stay, its log says why", append([]string{p.control("start")}, p.log("-n", "50")...)...)}
+}
+
+// unanswered: a service runs, but did not tell what it was asked.
+func (p *patient) unanswered() bool {
+	return p.info.Daemon && p.poolError != nil || errors.Is(p.poolError, ErrUnreachable)
 }
 
 func (p *patient) running() Finding {

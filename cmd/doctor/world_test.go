@@ -52,18 +52,19 @@ type pool struct {
 	files   []recordings.SpoolFile
 	exam    admin.Examination
 	known   map[string]bool // recordings
-	err     error
+	// examError is what Examine returns.
+	examError error
 }
 
-func (p *pool) Info(context.Context) (admin.Info, error) { return p.info, p.err }
+func (p *pool) Info(context.Context) (admin.Info, error) { return p.info, nil }
 
-func (p *pool) Servers(context.Context) ([]balancer.ServerInfo, error) { return p.servers, p.err }
+func (p *pool) Servers(context.Context) ([]balancer.ServerInfo, error) { return p.servers, nil }
 
 func (p *pool) Secrets(context.Context) (admin.Secrets, error) {
-	return admin.Secrets{Secrets: []bbb.Secret{ourSecret}}, p.err
+	return admin.Secrets{Secrets: []bbb.Secret{ourSecret}}, nil
 }
 
-func (p *pool) SpoolFiles(context.Context) ([]recordings.SpoolFile, error) { return p.files, p.err }
+func (p *pool) SpoolFiles(context.Context) ([]recordings.SpoolFile, error) { return p.files, nil }
 
 func (p *pool) Examine(_ context.Context, q admin.ExamineQuery) (admin.Examination, error) {
 	e := p.exam
@@ -72,7 +73,7 @@ func (p *pool) Examine(_ context.Context, q admin.ExamineQuery) (admin.Examinati
 			e.Unknown = append(e.Unknown, id)
 		}
 	}
-	return e, p.err
+	return e, p.examError
 }
 
 // hosts answers requests by their host, without a network.
@@ -158,37 +159,42 @@ func newWorld(t *testing.T) *world {
 	}
 	w.unit = map[string]string{"LoadState": "loaded", "UnitFileState": "enabled", "NRestarts": "0", "NeedDaemonReload": "no", "LimitNOFILE": "65536"}
 	w.options = Options{
-		Version: "1.2.3", Algorithm: bbb.SHA256,
+		Version: "1.2.3", Algorithm: bbb.SHA256, System: w.system(),
 		Open: func(context.Context) (Pool, func() error, error) { return w.pool, func() error { return nil }, nil },
-		System: System{
-			UID: os.Getuid(), Proc: w.path("proc"), Systemd: w.path("systemd"), Servers: w.hosts, Public: w.hosts,
-			Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
-				switch host {
-				case "lb.example.org":
-					return []netip.Addr{netip.MustParseAddr("203.0.113.10")}, nil
-				case "bbb1.example.org", "bbb2.example.org", "bbb3.example.org":
-					return []netip.Addr{netip.MustParseAddr("203.0.113.21")}, nil
-				}
-				return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
-			},
-			Local: func() ([]netip.Addr, error) {
-				return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("203.0.113.10")}, nil
-			},
-			Command: func(_ context.Context, name string, _ ...string) (string, error) {
-				if name != "systemctl" {
-					return "", exec.ErrNotFound
-				}
-				var b strings.Builder
-				for key, value := range w.unit {
-					fmt.Fprintf(&b, "%s=%s\n", key, value)
-				}
-				return b.String(), nil
-			},
-			Synchronised: func() (bool, error) { return true, nil },
-			Group:        func(string) (int, bool) { return 0, false },
-		},
 	}
 	return w
+}
+
+// system is a machine with a public address, systemd, and the names that tests
+// use.
+func (w *world) system() System {
+	return System{
+		UID: os.Getuid(), Proc: w.path("proc"), Systemd: w.path("systemd"), Servers: w.hosts, Public: w.hosts,
+		Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
+			switch host {
+			case "lb.example.org":
+				return []netip.Addr{netip.MustParseAddr("203.0.113.10")}, nil
+			case "bbb1.example.org", "bbb2.example.org", "bbb3.example.org":
+				return []netip.Addr{netip.MustParseAddr("203.0.113.21")}, nil
+			}
+			return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+		},
+		Local: func() ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("203.0.113.10")}, nil
+		},
+		Command: func(_ context.Context, name string, _ ...string) (string, error) {
+			if name != "systemctl" {
+				return "", exec.ErrNotFound
+			}
+			var b strings.Builder
+			for key, value := range w.unit {
+				fmt.Fprintf(&b, "%s=%s\n", key, value)
+			}
+			return b.String(), nil
+		},
+		Synchronised: func() (bool, error) { return true, nil },
+		Group:        func(string) (int, bool) { return 0, false },
+	}
 }
 
 // withRecordings lets a simulated server answer getRecordings.
