@@ -148,6 +148,7 @@ func openLocal(ctx context.Context, l *config.Loaded) (admin.Service, func() err
 		Info:              admin.Info{Version: build().Version, Host: l.Config.Web.Host, Listen: l.Config.Web.Listen},
 		ConfiguredSecrets: l.Config.Web.Secrets,
 		OpenRecordings:    c.recordingsOnDemand(l),
+		Certificate:       c.storedCertificate(l.Config.Web),
 	})
 	return local, c.close, nil
 }

@@ -39,7 +39,8 @@ type pool struct {
 	onServer  func(*balancer.ServerInfo) // before each Server
 	noService bool                       // nobody listens on the admin socket
 
-	failBackup error // in the middle of a Backup
+	failBackup  error // in the middle of a Backup
+	examination admin.Examination
 
 	library
 }
@@ -53,6 +54,10 @@ func (p *pool) Info(context.Context) (admin.Info, error) {
 		return admin.Info{}, fmt.Errorf("dial: %w", admin.ErrNoDaemon)
 	}
 	return admin.Info{Daemon: p.daemon}, p.fail
+}
+
+func (p *pool) Examine(context.Context, admin.ExamineQuery) (admin.Examination, error) {
+	return p.examination, p.fail
 }
 
 func (p *pool) Servers(context.Context) ([]balancer.ServerInfo, error) {

@@ -30,6 +30,7 @@ var layers = []string{
 	"scalelite/web",
 	"scalelite/cmd/config",
 	"scalelite/cmd/systemd",
+	"scalelite/cmd/doctor",
 	"scalelite/cmd",
 	"scalelite",
 	"scalelite/systemd/build",

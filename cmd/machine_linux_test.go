@@ -51,13 +51,13 @@ pivot_root . mnt
 exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . sh -c 'umount -l /mnt; exec /lib/systemd/systemd --unit=basic.target'
 `
 
-// machine is a systemd of its own, with the service installed.
-type machine struct {
+// booted is a systemd of its own, with the service installed.
+type booted struct {
 	t    *testing.T
 	boot *exec.Cmd
 }
 
-func bootMachine(t *testing.T, config string) *machine {
+func bootMachine(t *testing.T, config string) *booted {
 	t.Helper()
 	if os.Getenv(realSystemdEnv) == "" {
 		t.Skipf("runs systemd as root in namespaces of its own; set %s=1", realSystemdEnv)
@@ -80,7 +80,7 @@ func bootMachine(t *testing.T, config string) *machine {
 		}
 	}
 	group := newControlGroup(t)
-	m := &machine{t: t, boot: exec.Command("unshare", "--cgroup", "sh", "-c", bootScript, "sh", dir, os.Args[0])}
+	m := &booted{t: t, boot: exec.Command("unshare", "--cgroup", "sh", "-c", bootScript, "sh", dir, os.Args[0])}
 	var out bytes.Buffer
 	m.boot.Stdout, m.boot.Stderr = &out, &out
 	// A name space of control groups begins where who makes it is: that is left to
@@ -150,13 +150,13 @@ func removeGroup(dir string) error {
 }
 
 // try runs a command in the machine.
-func (m *machine) try(args ...string) (string, error) {
+func (m *booted) try(args ...string) (string, error) {
 	enter := append([]string{"-t", fmt.Sprint(m.boot.Process.Pid), "-m", "-p", "-u", "-i", "-C", "-r", "-w", "env", runMainEnv + "=1"}, args...)
 	out, err := exec.Command("nsenter", enter...).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
 
-func (m *machine) run(args ...string) string {
+func (m *booted) run(args ...string) string {
 	m.t.Helper()
 	out, err := m.try(args...)
 	if err != nil {
@@ -166,7 +166,7 @@ func (m *machine) run(args ...string) string {
 }
 
 // property is one of the service's.
-func (m *machine) property(name string) string {
+func (m *booted) property(name string) string {
 	return m.run("systemctl", "show", "scalelite", "--value", "-p", name)
 }
 

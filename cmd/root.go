@@ -140,6 +140,7 @@ var commands = [...]func(*app) *cobra.Command{
 	newConfigCommand,
 	newBackupCommand,
 	newRestoreCommand,
+	newDoctorCommand,
 	newVersionCommand,
 }
 

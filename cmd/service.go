@@ -185,6 +185,7 @@ func (s *service) startAdmin(ctx context.Context, metrics *web.Metrics) error {
 		Backup:            s.backupInfo,
 		ConfiguredSecrets: s.loaded.Config.Web.Secrets,
 		OnSecrets:         s.web.SetSecrets,
+		Certificate:       s.certificateState(),
 	})
 	metrics.WatchRecordings(s.admin)
 	handler := admin.NewHandler(s.admin, admin.HandlerOptions{

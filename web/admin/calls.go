@@ -71,6 +71,7 @@ func calls(s Service) map[string]call {
 	all := poolCalls(s)
 	maps.Copy(all, recordingCalls(s))
 	maps.Copy(all, spoolCalls(s))
+	all[pathExamine] = post(s.Examine, nil)
 	return all
 }
 

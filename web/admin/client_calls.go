@@ -18,6 +18,12 @@ func (c *Client) Info(ctx context.Context) (info Info, err error) {
 	return info, err
 }
 
+// Examine tells about the daemon and its database.
+func (c *Client) Examine(ctx context.Context, q ExamineQuery) (e Examination, err error) {
+	err = c.ask(ctx, http.MethodPost, pathExamine, q, &e)
+	return e, err
+}
+
 // Servers lists all servers by ID.
 func (c *Client) Servers(ctx context.Context) (all []balancer.ServerInfo, err error) {
 	err = c.ask(ctx, http.MethodGet, pathServers, nil, &all)

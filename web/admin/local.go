@@ -38,6 +38,8 @@ type LocalOptions struct {
 	// what is not about recordings touches none of their directories; nil: they
 	// are those above. After an error it is called again.
 	OpenRecordings func(context.Context) (Recordings, error)
+	// Certificate tells of the certificate that comes by ACME; nil: none does.
+	Certificate func(context.Context) (*CertificateState, error)
 }
 
 // Recordings are the parts of the program that recordings need; all nil where
@@ -55,7 +57,9 @@ type Local struct {
 	info      Info
 	backup    func() BackupInfo
 	onSecrets func([]bbb.Secret)
-	placing   sync.Mutex // held while a tarball gets its name in the spool
+	// certificate is LocalOptions.Certificate.
+	certificate func(context.Context) (*CertificateState, error)
+	placing     sync.Mutex // held while a tarball gets its name in the spool
 
 	opening        sync.Mutex // guards what follows
 	openRecordings func(context.Context) (Recordings, error)
@@ -72,7 +76,7 @@ func NewLocal(o LocalOptions) *Local {
 	return &Local{
 		pool: o.Pool, store: o.Store, info: o.Info, backup: o.Backup, onSecrets: o.OnSecrets,
 		openRecordings: o.OpenRecordings, recordings: Recordings{o.Library, o.Spool, o.Outbox},
-		configured: slices.Clone(o.ConfiguredSecrets),
+		configured: slices.Clone(o.ConfiguredSecrets), certificate: o.Certificate,
 	}
 }
 

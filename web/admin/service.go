@@ -19,6 +19,7 @@ type Service interface {
 	RecordingService
 	SpoolService
 	CallbackService
+	ExamineService
 
 	// Info says who answers: version, since when, whether a daemon or this
 	// command itself.

@@ -25,6 +25,7 @@ const (
 	pathPoll    = "/v1/poll"
 	pathSecrets = "/v1/secrets"
 	pathRotate  = "/v1/secrets/rotate"
+	pathExamine = "/v1/examine"
 	pathBackup  = "/v1/backup"
 	pathMetrics = "/metrics"
 )
