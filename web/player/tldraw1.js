@@ -151,7 +151,7 @@ function labelOf(data, look, box, scene) {
 	const [dx, dy] = [0, 1].map((i) => number(list(data.labelPoint, 2)[i], 0.5) - 0.5);
 	return [setText({
 		text: label, x: box.x + box.w * (0.03 + dx), y: box.y + box.h * dy, w: box.w * 0.94, h: box.h,
-		wraps: !result && box.w > 0, align: look.align, vertical: 'middle', size, family: look.family,
+		wraps: !result && box.w > 0, shrinks: !result && box.h > 0, align: look.align, vertical: 'middle', size, family: look.family,
 		color: look.color, halo: look.halo ?? null, leading: 1.25,
 	}, scene.measure)];
 }
@@ -169,7 +169,7 @@ function sticky(data, look, scene) {
 	const box = sizeOf(data);
 	const inset = 16;
 	const letter = setText({
-		text: string(data.text), x: inset, y: inset, w: Math.max(1, box.w - 2 * inset), wraps: true, align: look.align,
+		text: string(data.text), x: inset, y: inset, w: Math.max(1, box.w - 2 * inset), h: box.h - 2 * inset, wraps: true, shrinks: true, align: look.align,
 		size: noteLetters[look.size] * look.scale, family: look.family, color: '#0d0d0d', leading: 1.3,
 	}, scene.measure);
 	return { parts: [svg('rect', { width: box.w, height: box.h, rx: 3, fill: look.note }), letter], box };
