@@ -78,6 +78,8 @@ test('what cannot be read is named and the rest plays', async () => {
 	equal(r.problems.map(({ file, reason }) => `${file} ${reason}`).sort(),
 		['cursor.xml unreachable', 'panzooms.xml missing', 'polls.json damaged', 'shapes.svg damaged']);
 	ok(r.slides.length >= 2, 'slides before the fault');
+	const cut = await loaded({ ...whole, 'panzooms.xml': panzoomsOf([[0, '0 0 160 90'], [5, '1 2 3 4']], true).slice(0, -30) });
+	equal([cut.panzooms[0], cut.generation], [{ time: 0, x: 0, y: 0, w: 160, h: 90 }, 'tldraw2']);
 });
 
 test('only media are needed', async () => {
