@@ -142,4 +142,3 @@ func TestPlayerOfFormatsNotServed(t *testing.T) {
 	}
 	s.play("GET", "/presentation/"+recordingID+"/.downloads/podcast/audio.ogg").wantNotFound(t, "podcast")
 }
-

@@ -341,4 +341,3 @@ func TestProtectedIsToldApart(t *testing.T) {
 		t.Errorf("with the cookie: %d %v", a.status, a.header)
 	}
 }
-
