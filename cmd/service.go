@@ -14,6 +14,7 @@ import (
 	"scalelite/balancer/bbb"
 	"scalelite/cmd/config"
 	"scalelite/cmd/systemd"
+	"scalelite/recordings"
 	"scalelite/store/backup"
 	"scalelite/web"
 	"scalelite/web/admin"
@@ -86,11 +87,17 @@ func startService(ctx context.Context, l *config.Loaded, manager *systemd.Manage
 	if s.certs, err = web.OpenCertificates(l.Config.Web, s.core.store, log.With("component", "tls")); err != nil {
 		return s, err
 	}
+	player, err := openPlayer(l.Config.Recordings)
+	if err != nil {
+		return s, err
+	}
+	s.onStop("player", player.Close)
 	s.web = web.New(web.Options{
 		Certificates: s.certs,
 		Config:       l.Config.Web, Version: build().Version, Pool: s.core.pool, Secrets: s.core.secrets,
 		Health: s.healthy, Metrics: metrics, Log: log.With("component", "web"),
 		Store: s.core.store, Library: s.core.library, Spool: s.core.spool, Recordings: l.Config.Recordings,
+		Player: player,
 	})
 	doors, err := openDoors(ctx, l.Config.Web, manager, log)
 	if err != nil {
@@ -112,6 +119,14 @@ func startService(ctx context.Context, l *config.Loaded, manager *systemd.Manage
 	}
 	log.Info("listening", "address", s.addr.String(), "tls", l.Config.Web.TLS, "version", build().Version, "database", l.Config.Store.Path)
 	return s, nil
+}
+
+// openPlayer opens the player that the operator installed, if there is one.
+func openPlayer(c recordings.Config) (*web.InstalledPlayer, error) {
+	if !c.Enabled {
+		return nil, nil
+	}
+	return web.OpenPlayer(c.PlayerDir)
 }
 
 // startHTTP serves, and watches that it does.
@@ -250,7 +265,7 @@ var settled = []string{
 	"balancer.connect_timeout", "balancer.response_timeout",
 	"recordings.enabled", "recordings.spool_dir", "recordings.work_dir", "recordings.published_dir",
 	"recordings.unpublished_dir", "recordings.failed_dir", "recordings.formats", "recordings.rescan", "recordings.tries",
-	"recordings.retention_schedule",
+	"recordings.retention_schedule", "recordings.player_dir",
 }
 
 // reload reads the configuration again and takes over what may change while

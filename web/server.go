@@ -27,6 +27,8 @@ type Options struct {
 	Library    *recordings.Library
 	Spool      *recordings.Spool
 	Recordings recordings.Config
+	// Player takes the place of ours; nil: ours.
+	Player *InstalledPlayer
 	// Certificates switch TLS on for Serve; nil: plain HTTP.
 	Certificates *Certificates
 	// Secrets are those that the front-ends sign with: Config.Secrets, or the
@@ -55,6 +57,7 @@ type Server struct {
 	cookies   cookieKey
 	deflaters deflaters
 	buffers   sync.Pool // see pacedWriter
+	player    *playerAssets
 	uploads   uploads
 	retired   retirement
 	patience  time.Duration // see pacedWriter
@@ -88,7 +91,7 @@ func New(o Options) *Server {
 	s := &Server{
 		options: o, pool: o.Pool, store: o.Store, library: o.Library, spool: o.Spool, log: o.Log, metrics: o.Metrics,
 		limiter: newFailureLimiter(), trusted: networks(o.Config.TrustedProxies), echo: echo.New(),
-		deflaters: newDeflaters(), patience: stallTimeout,
+		deflaters: newDeflaters(), player: newPlayerAssets(), patience: stallTimeout,
 	}
 	s.configure(o.Config, o.Recordings, o.Secrets)
 	s.routes()
@@ -108,7 +111,7 @@ func (s *Server) Secrets() []bbb.Secret { return s.live.Load().frontends.Secrets
 
 // Reconfigure takes over what may change while running; secrets are those of
 // the front-ends. The listener's address, trusted_proxies, the admin socket, and
-// recordings.formats stay as they are.
+// recordings.formats and player_dir stay as they are.
 func (s *Server) Reconfigure(c Config, r recordings.Config, secrets []bbb.Secret) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
