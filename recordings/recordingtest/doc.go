@@ -23,6 +23,6 @@
 //	24 s  image5, the first page again, drawn upon with one of everything at 24.5 s; in 2.0 that is image1 once more
 //
 // Chat comes at 1, 4, 7.5, 9 and 16 s, that of 9 s is cleared at 15 s. A poll is
-// published at 10 s, a video is shown at 14 s. Captions are spoken from 1 to 5 s,
-// 7 to 11 s, and 19 to 23 s.
+// published at 10 s, a video is shown at 14 s. Captions are spoken from 1 to 4.8 s,
+// 7 to 10.8 s, and 19 to 23 s.
 package recordingtest

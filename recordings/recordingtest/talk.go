@@ -106,10 +106,10 @@ func (r *Recording) putCaptions() {
 		index = append(index, map[string]any{"locale": c.locale, "localeName": c.name})
 		r.Put("caption_"+c.locale+".vtt", fmt.Sprintf(`WEBVTT
 
-00:00:01.000 --> 00:00:05.000
+00:00:01.000 --> 00:00:04.800
 %s
 
-00:00:07.000 --> 00:00:11.000 align:start
+00:00:07.000 --> 00:00:10.800 align:start
 <v Ada>%s</v>
 
 00:00:19.000 --> 00:00:23.000

@@ -90,8 +90,10 @@ func (r *Recording) snapshots() map[int][]snapshot {
 	}
 	for _, data := range five.gallery() {
 		all[5] = append(all[5], snapshot{24.5, -1, data})
+		if data["type"] != "group" { // of which nothing is to be seen
+			r.Gallery++
+		}
 	}
-	r.Gallery = len(all[5])
 	if r.Segments {
 		all[5] = append(all[5], snapshot{after, -1, five.rectangle("late", 0, 0, 1, 1)})
 		for i := range 3 {
