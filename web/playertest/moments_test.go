@@ -93,7 +93,7 @@ func wantMoment(t *testing.T, r *recordingtest.Recording, m moment, got state) {
 	}
 	if r.Version == recordingtest.V20 && !r.Segments && number == 5 {
 		slide = "image1-2" // its second showing
-		if m.at == 24 { // the drawings of the first time are still on it
+		if m.at == 24 {    // the drawings of the first time are still on it
 			drawings = 5
 		}
 	}

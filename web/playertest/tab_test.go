@@ -343,3 +343,8 @@ func (p *tab) clickAt(x, y float64) {
 		call(p, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: kind, X: x, Y: y, Button: "left", ClickCount: 1})
 	}
 }
+
+type none = cdp.Empty
+
+// clearCookies forgets all cookies of the browser.
+var clearCookies = network.ClearBrowserCookies
