@@ -65,11 +65,17 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 	if s.certs, err = web.OpenCertificates(l.Config.Web, s.core.store, log.With("component", "tls")); err != nil {
 		return s, err
 	}
+	player, err := web.OpenPlayer(l.Config.Recordings.PlayerDir)
+	if err != nil {
+		return s, err
+	}
+	s.onStop("player", player.Close)
 	s.web = web.New(web.Options{
 		Certificates: s.certs,
 		Config:       l.Config.Web, Version: build().Version, Pool: s.core.pool, Secrets: s.core.secrets,
 		Health: s.healthy, Metrics: metrics, Log: log.With("component", "web"),
 		Store: s.core.store, Library: s.core.library, Spool: s.core.spool, Recordings: l.Config.Recordings,
+		Player: player,
 	})
 	doors, err := s.listen(ctx)
 	if err != nil {
@@ -217,7 +223,7 @@ var settled = []string{
 	"balancer.connect_timeout", "balancer.response_timeout",
 	"recordings.enabled", "recordings.spool_dir", "recordings.work_dir", "recordings.published_dir",
 	"recordings.unpublished_dir", "recordings.failed_dir", "recordings.formats", "recordings.rescan", "recordings.tries",
-	"recordings.retention_schedule",
+	"recordings.retention_schedule", "recordings.player_dir",
 }
 
 // reload reads the configuration again and takes over what may change while

@@ -33,6 +33,9 @@ type Config struct {
 	TokenTTL   time.Duration `toml:"token_ttl" env:"PROTECTED_RECORDINGS_TOKEN_TIMEOUT" envunit:"m" doc:"how long a protected link is valid"`
 	CookieTTL  time.Duration `toml:"cookie_ttl" env:"PROTECTED_RECORDINGS_TIMEOUT" envunit:"m" doc:"how long an opened protected recording can be watched"`
 
+	PlayerDir       string `toml:"player_dir" doc:"directory of another player for presentations, as BBB's own, built to be served at /playback/presentation/2.3; empty: the one that is built in"`
+	PlayerDownloads bool   `toml:"player_downloads" doc:"the player offers the other formats of a recording, as video and sound, to save"`
+
 	Retention         string `toml:"retention" doc:"age in days after which a recording is deleted, as \"365d\"; empty: never; metadata keep=true exempts one"`
 	RetentionSchedule string `toml:"retention_schedule" doc:"cron expression: when retention and trash are looked after"`
 	Trash             string `toml:"trash" doc:"how long deleted recordings can be brought back, as \"7d\"; \"0s\": not at all"`

@@ -39,7 +39,9 @@ type Config struct {
 	GetRecordingsFiltered bool     `toml:"get_recordings_filtered" env:"GET_RECORDINGS_API_FILTERED" doc:"getRecordings needs a meetingID or a recordID"`
 	BuildNumber           string   `toml:"build_number" env:"BUILD_NUMBER" doc:"shown in the index response; empty: the program's version"`
 
-	Locale    string `toml:"locale" env:"DEFAULT_LOCALE" doc:"language of the pages shown to users whose browser asks for none that there is"`
+	Locale         string `toml:"locale" env:"DEFAULT_LOCALE" doc:"language of the pages shown to users whose browser asks for none that there is"`
+	FrameAncestors string `toml:"frame_ancestors" doc:"sites that may show the player within their pages, as in Content-Security-Policy: \"*\", \"'self'\", \"'self' https://lms.example.org\", \"'none'\""`
+
 	LocaleDir string `toml:"locale_dir" doc:"directory with texts of those pages, LANGUAGE.json, that replace or add to ours; empty: none"`
 
 	AdminSocket  string     `toml:"admin_socket" doc:"the command line's way into the running process"`
@@ -65,6 +67,7 @@ func DefaultConfig() Config {
 		ChecksumFailuresPerMinute: 60,
 		TrustedProxies:            PrivateNetworks(),
 		Locale:                    "en",
+		FrameAncestors:            "*",
 		AdminSocket:               "/run/scalelite/admin.sock",
 		Metrics:                   true,
 	}
@@ -121,6 +124,9 @@ func (c Config) Validate() error {
 	}
 	if !languageTag.MatchString(c.Locale) {
 		bad("locale", "%q is no language; write it like \"en\" or \"de-AT\"", c.Locale)
+	}
+	if err := checkAncestors(c.FrameAncestors); err != nil {
+		bad("frame_ancestors", "%v", err)
 	}
 	if c.AdminSocket == "" {
 		bad("admin_socket", "is empty; give the path of the socket")

@@ -26,8 +26,7 @@ func (s *Server) playbackRoutes() {
 	}
 	s.show("/recording/screenshare/*", redirectPrefix("/recording"))
 	s.show("/recording/:id/:format", s.openLink)
-	s.show(playerPath+":id", s.play)
-	s.show(playerPath+":id/*", s.play)
+	s.playerRoutes()
 	s.show("/playback/presentation/playback.html", redirectOldest)
 	for _, version := range []string{"0.81", "0.9.0", "2.0"} {
 		s.show("/playback/presentation/"+version+"/playback.html", s.redirectOld)
@@ -84,6 +83,7 @@ func (s *Server) playFile(c echo.Context) error {
 		return s.notPlayed(c, err)
 	}
 	if r.Protected && !s.admitted(c.Request(), p.format, p.id) {
+		c.Response().Header().Set("X-Recording-State", "protected") // the player tells its reader
 		return s.notFound(c)
 	}
 	name := p.name

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -69,6 +70,13 @@ func (s *Server) sendPacked(out *pacedWriter, r *http.Request, recording store.R
 			return true
 		}
 	}
+	return s.sendDeflated(out, r, f.file, info)
+}
+
+// sendDeflated answers with a file that it compresses on the way, or does
+// nothing, see sendPacked.
+func (s *Server) sendDeflated(out *pacedWriter, r *http.Request, f *os.File, info fs.FileInfo) bool {
+	h := out.Header()
 	select {
 	case s.deflaters.slots <- struct{}{}:
 	default:
@@ -84,7 +92,7 @@ func (s *Server) sendPacked(out *pacedWriter, r *http.Request, recording store.R
 	}()
 	z.Reset(struct{ http.ResponseWriter }{out})
 	w := &deflateWriter{ResponseWriter: out, z: z}
-	http.ServeContent(w, r, "", info.ModTime(), f.file)
+	http.ServeContent(w, r, "", info.ModTime(), f)
 	if !w.packing || r.Method == http.MethodHead {
 		return true
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"scalelite/recordings"
-	"scalelite/store"
 )
 
 // TestPlaybackRedirects: the shapes that links had, with their query.
@@ -176,57 +175,5 @@ func TestLocaleIsReconfigured(t *testing.T) {
 	s.web.Reconfigure(c, recordings.DefaultConfig(), nil)
 	if a := s.play("GET", "/presentation/x"); !strings.Contains(a.body, "Aufzeichnung nicht gefunden") {
 		t.Error(a.body)
-	}
-}
-
-// TestPlayer: the page plays what there is, and of a protected recording tells
-// nothing.
-func TestPlayer(t *testing.T) {
-	t.Parallel()
-	s := newLibrary(t, nil)
-	const name = `<script>alert("Fred")</script>`
-	named := func(protected bool) func(*store.Recording) {
-		return func(r *store.Recording) { r.Name, r.Protected = name, protected }
-	}
-	s.keep(recordingID, allFormats, named(false))
-	s.keep(otherID, map[string]string{"presentation/audio/audio.webm": "x", "presentation/notes.html": "x", "podcast/audio.ogg": "x"}, named(true))
-	const nothing = "fedcba9876543210fedcba9876543210fedcba98-1530718721126"
-	s.keep(nothing, map[string]string{"presentation/metadata.xml": "x"}, nil)
-
-	open := s.play("GET", "/playback/presentation/2.3/"+recordingID+"?t=1m")
-	for _, want := range []string{
-		"<h1>&lt;script&gt;alert(&#34;Fred&#34;)&lt;/script&gt;</h1>", `<time datetime="2018-07-04">`,
-		`<source src="/presentation/` + recordingID + `/video/webcams.webm" type="video/webm">`,
-		`<source src="/presentation/` + recordingID + `/deskshare/deskshare.mp4" type="video/mp4">`,
-		`<track kind="captions" src="/presentation/` + recordingID + `/caption_en.vtt" srclang="en" label="English">`,
-		`href="/presentation/` + recordingID + `/notes.html"`, `href="/playback/video/` + recordingID + `/"`, `href="/podcast/` + recordingID + `/audio.ogg"`,
-	} {
-		if !strings.Contains(open.body, want) {
-			t.Errorf("the page lacks %q: %s", want, open.body)
-		}
-	}
-	if strings.Contains(open.body, "audio/audio.ogg") {
-		t.Error("the sound is offered beside the cameras, which have it")
-	}
-	protected := s.play("GET", "/playback/presentation/2.3/"+otherID)
-	if !strings.Contains(protected.body, `<audio controls preload="metadata">`) || !strings.Contains(protected.body, "<h1>Recording</h1>") {
-		t.Errorf("protected: %d %s", protected.status, protected.body)
-	}
-	for _, secret := range []string{"Fred", "2018", "podcast", "notes.html"} {
-		if strings.Contains(protected.body, secret) {
-			t.Errorf("the page of a protected recording tells %q: %s", secret, protected.body)
-		}
-	}
-	if a := s.play("GET", "/playback/presentation/2.3/"+nothing); a.status != 200 || !strings.Contains(a.body, "neither sound nor pictures") {
-		t.Errorf("nothing to play: %d %s", a.status, a.body)
-	}
-	for _, a := range []answer{open, protected} {
-		policy := a.header.Get("Content-Security-Policy")
-		if a.status != 200 || !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-") || strings.Contains(policy, "script") || a.header.Get("Cache-Control") != "private, no-cache" {
-			t.Errorf("%d %v", a.status, a.header)
-		}
-		if strings.Contains(a.body, "<script") || strings.Contains(a.body, "http:") || strings.Contains(a.body, " style=") {
-			t.Errorf("the page needs what its policy forbids: %s", a.body)
-		}
 	}
 }

@@ -1,175 +1,143 @@
 package web
 
 import (
-	"bytes"
-	_ "embed"
-	"html/template"
-	"io"
+	"errors"
+	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"scalelite/recordings"
-	"scalelite/recordings/caption"
 	"scalelite/store"
 )
 
 // playerPath is where the links to presentations lead.
 const playerPath = "/playback/presentation/2.3/"
 
-//go:embed playback_player.html
-var playerSource string
-
-var playerPage = template.Must(template.New("player").Parse(playerSource))
-
-// playerPolicy lets the page show what the recording has, and use its own style.
-var playerPolicy = strings.Replace(pagePolicy, "; base-uri", "; media-src 'self'; base-uri", 1)
-
-// player is what the page shows.
-type player struct {
-	Lang, Dir, Title, Date, Nothing, More string
-	Style                                 template.CSS
-	Media                                 []playerMedia
-	Links                                 []playerLink
+// playerRoutes are those of the player: its page, its own files, and what the
+// page lets one save. A player that the operator installed takes the place of
+// the page, see playback_player_dir.go.
+func (s *Server) playerRoutes() {
+	if s.options.Player != nil {
+		s.show(playerPath+"*", s.playInstalled)
+	} else {
+		s.show(playerPath+":id", s.play)
+		s.show(playerPath+":id/*", s.play)
+	}
+	s.show(assetsPath+":version/*", s.playerAsset)
+	s.show("/presentation/:id/"+downloadsName+".json", s.listDownloads)
+	s.show("/presentation/:id/"+downloadsName+"/:format/:name", s.download)
+	s.show("/podcast/:id/:name", s.playSound)
 }
-
-// playerMedia is one element that plays, from the first source that can be.
-type playerMedia struct {
-	Label   string
-	Sound   bool
-	Sources []playerFile
-	Tracks  []playerTrack
-}
-
-type playerFile struct{ URL, Type string }
-
-type playerTrack struct{ URL, Lang, Label string }
-
-type playerLink struct{ URL, Label string }
 
 // play answers with the page that plays a presentation. It is open to whoever
-// knows the link, what it loads is not: of a protected recording it therefore
-// tells nothing.
+// knows the link, and the same for every recording: what it shows it loads, and
+// of a protected recording it loads nothing without the cookie.
 func (s *Server) play(c echo.Context) error {
-	id := c.Param("id")
-	if !recordings.PlainWord(id) {
-		return s.notFound(c)
+	if _, err := s.playableHere(c, "presentation", c.Param("id")); err != nil {
+		return s.notPlayed(c, err)
 	}
-	r, err := s.playable(c.Request().Context(), "presentation", id)
+	return s.sendPlayer(c)
+}
+
+// playableHere is playable for an ID as it came.
+func (s *Server) playableHere(c echo.Context, format, id string) (store.Recording, error) {
+	if !recordings.PlainWord(id) || !recordings.PlainWord(format) {
+		return store.Recording{}, store.ErrNotFound
+	}
+	return s.playable(c.Request().Context(), format, id)
+}
+
+// sendPlayer answers with the page.
+func (s *Server) sendPlayer(c echo.Context) error {
+	live := s.live.Load()
+	h := c.Response().Header()
+	h.Set("Content-Security-Policy", playerPolicy+ancestors(live.FrameAncestors))
+	h.Set("Referrer-Policy", "no-referrer")
+	// Whether there is a page is asked anew each time: the recording may be gone.
+	h.Set("Cache-Control", "private, no-cache")
+	return sendAsset(c, s.player.page(live.Locale))
+}
+
+// playerPolicy lets the page load its own files and the recording's, and nothing
+// from elsewhere; styles and scripts are files. Who may show it in a frame is
+// the operator's choice, and follows.
+const playerPolicy = "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; " +
+	"base-uri 'none'; form-action 'none'; "
+
+// ancestors is the directive for web.frame_ancestors.
+func ancestors(sources string) string {
+	return "frame-ancestors " + strings.Join(strings.Fields(sources), " ")
+}
+
+// playSound answers for the files of a podcast. A browser that goes to the sound
+// gets the page that plays it; programs, players, the page itself, and whoever
+// saves the file get the file.
+func (s *Server) playSound(c echo.Context) error {
+	request := c.Request()
+	p, ok := parseFilePath(request.URL.EscapedPath())
+	if !ok || !strings.HasPrefix(typeOf(p.name).mime, "audio/") {
+		return s.playFile(c)
+	}
+	c.Response().Header().Set("Vary", "Accept, Range, Sec-Fetch-Dest")
+	if !wantsPage(request) {
+		return s.playFile(c)
+	}
+	r, err := s.playable(request.Context(), p.format, p.id)
+	if err != nil || r.Protected && !s.admitted(request, p.format, p.id) {
+		return s.playFile(c)
+	}
+	f, err := s.library.OpenFile(r, p.format, p.name)
 	if err != nil {
 		return s.notPlayed(c, err)
 	}
-	lang := s.language(c)
-	p := player{
-		Lang: lang.Tag, Dir: lang.Dir, Style: template.CSS(pageStyle), Title: lang.text("recording"),
-		Nothing: lang.text("player_nothing"), More: lang.text("player_more"),
+	if err := f.Close(); err != nil {
+		return err
 	}
-	s.addMedia(&p, r, lang)
-	if !r.Protected {
-		if name := strings.TrimSpace(r.Name); name != "" {
-			p.Title = name
-		}
-		if r.Start > 0 {
-			p.Date = time.UnixMilli(r.Start).UTC().Format(time.DateOnly)
-		}
-		s.addLinks(&p, r, lang)
-	}
-	var out bytes.Buffer
-	if err := playerPage.Execute(&out, p); err != nil {
-		return s.notPlayed(c, err)
-	}
-	c.Response().Header().Set("Cache-Control", "private, no-cache")
-	return sendPage(c, http.StatusOK, lang, playerPolicy, out.Bytes())
+	return s.sendPlayer(c)
 }
 
-// mediaOf are the media of a presentation by what they show: the file that is
-// tried first stands first. The sound is in the picture of the cameras, if there
-// is one.
-var mediaOf = []struct {
-	label string
-	sound bool
-	files []string
-}{
-	{"player_camera", false, []string{"video/webcams.mp4", "video/webcams.webm"}},
-	{"player_sound", true, []string{"audio/audio.webm", "audio/audio.ogg"}},
-	{"player_screen", false, []string{"deskshare/deskshare.mp4", "deskshare/deskshare.webm"}},
-}
-
-func (s *Server) addMedia(p *player, r store.Recording, lang language) {
-	base := "/presentation/" + r.ID + "/"
-	for _, m := range mediaOf {
-		if m.sound && len(p.Media) > 0 {
-			continue
-		}
-		media := playerMedia{Label: lang.text(m.label), Sound: m.sound}
-		for _, name := range m.files {
-			if s.has(r, name) {
-				media.Sources = append(media.Sources, playerFile{base + name, typeOf(name).mime})
-			}
-		}
-		if len(media.Sources) == 0 {
-			continue
-		}
-		if len(p.Media) == 0 {
-			media.Tracks = s.tracks(r, base)
-		}
-		p.Media = append(p.Media, media)
-	}
-}
-
-// has reports whether the presentation has a file.
-func (s *Server) has(r store.Recording, name string) bool {
-	f, err := s.library.OpenFile(r, "presentation", name)
-	if err != nil {
+// wantsPage reports whether a request is that of a browser which goes somewhere,
+// rather than one for the file: its Accept header names HTML (media elements and
+// programs take anything), and what it is for, where it says so, is a document.
+func wantsPage(r *http.Request) bool {
+	if r.URL.Query().Has("file") || r.Header.Get("Range") != "" {
 		return false
 	}
-	_ = f.Close()
-	return true
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "", "document", "iframe", "frame":
+	default:
+		return false
+	}
+	for item := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		kind, params, _ := strings.Cut(item, ";")
+		if strings.EqualFold(strings.TrimSpace(kind), "text/html") {
+			return quality(params) > 0
+		}
+	}
+	return false
 }
 
-// maxCaptionList bounds a captions.json in bytes.
-const maxCaptionList = 1 << 20
+// ancestorSource is what may stand in web.frame_ancestors: a host, perhaps with
+// scheme, wildcard and port, or a scheme alone.
+var ancestorSource = regexp.MustCompile(`^(\*|[a-z][a-z0-9+.-]*:|([a-z][a-z0-9+.-]*://)?(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?(:([0-9]{1,5}|\*))?)$`)
 
-// tracks are the captions of a presentation; a list that cannot be read has
-// none.
-func (s *Server) tracks(r store.Recording, base string) []playerTrack {
-	f, err := s.library.OpenFile(r, "presentation", "captions.json")
-	if err != nil {
-		return nil
+// checkAncestors explains what is wrong with web.frame_ancestors.
+func checkAncestors(sources string) error {
+	all := strings.Fields(sources)
+	if len(all) == 0 {
+		return errors.New(`is empty; write "*" for any site, or "'none'"`)
 	}
-	defer f.Close()
-	list, err := io.ReadAll(io.LimitReader(f, maxCaptionList))
-	if err != nil {
-		return nil
-	}
-	index, err := caption.ReadIndex(list)
-	if err != nil {
-		return nil
-	}
-	var tracks []playerTrack
-	for _, t := range index.Tracks() {
-		tracks = append(tracks, playerTrack{base + t.File, t.Lang, t.Label})
-	}
-	return tracks
-}
-
-// addLinks names what else there is of an open recording.
-func (s *Server) addLinks(p *player, r store.Recording, lang language) {
-	if s.has(r, "notes.html") {
-		p.Links = append(p.Links, playerLink{"/presentation/" + r.ID + "/notes.html", lang.text("player_notes")})
-	}
-	for _, f := range r.Formats {
-		if f.Type == "presentation" {
-			continue
+	for _, source := range all {
+		switch {
+		case source == "'self'", source == "'none'" && len(all) == 1:
+		case !ancestorSource.MatchString(source):
+			return fmt.Errorf("%q is no site; write it like https://lms.example.org, *, 'self' or, alone, 'none'", source)
 		}
-		label := lang.text("format_" + f.Type)
-		if label == "" {
-			label = f.Type
-		}
-		p.Links = append(p.Links, playerLink{localURL(r.ID, f), label})
 	}
+	return nil
 }
 
 // localURL is the address of a format on this host.

@@ -46,6 +46,8 @@ type Options struct {
 	Library    *recordings.Library
 	Spool      *recordings.Spool
 	Recordings recordings.Config
+	// Player takes the place of ours; nil: ours.
+	Player *InstalledPlayer
 	// Certificates switch TLS on for Serve; nil: plain HTTP.
 	Certificates *Certificates
 	// Secrets are those that the front-ends sign with: Config.Secrets, or the
@@ -73,6 +75,7 @@ type Server struct {
 	played    store.RecordingCache
 	cookies   cookieKey
 	deflaters deflaters
+	player    *playerAssets
 	uploads   uploads
 	patience  time.Duration // see pacedWriter
 
@@ -105,7 +108,7 @@ func New(o Options) *Server {
 	s := &Server{
 		options: o, pool: o.Pool, store: o.Store, library: o.Library, spool: o.Spool, log: o.Log, metrics: o.Metrics,
 		limiter: newFailureLimiter(), trusted: networks(o.Config.TrustedProxies), echo: echo.New(),
-		deflaters: newDeflaters(), patience: stallTimeout,
+		deflaters: newDeflaters(), player: newPlayerAssets(), patience: stallTimeout,
 	}
 	s.configure(o.Config, o.Recordings, o.Secrets)
 	s.routes()
@@ -125,7 +128,7 @@ func (s *Server) Secrets() []bbb.Secret { return s.live.Load().frontends.Secrets
 
 // Reconfigure takes over what may change while running; secrets are those of
 // the front-ends. The listener's address, trusted_proxies, the admin socket, and
-// recordings.formats stay as they are.
+// recordings.formats and player_dir stay as they are.
 func (s *Server) Reconfigure(c Config, r recordings.Config, secrets []bbb.Secret) {
 	s.changing.Lock()
 	defer s.changing.Unlock()

@@ -1,0 +1,164 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html"
+	"io/fs"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// assetsPath is where the player's own files are, each below the version of all
+// of them: what is there never changes.
+const assetsPath = "/playback/assets/"
+
+// playerFiles are the page, its style, scripts and texts. The scripts are
+// modules that import each other by relative paths, so that all of a page are of
+// one version.
+//
+//go:embed player/index.html player/*.css player/*.js player/*.svg player/locale/*.json
+var playerFiles embed.FS
+
+// asset is a file as it is answered.
+type asset struct {
+	mime, tag     string
+	plain, packed []byte // packed is nil if that would gain nothing
+}
+
+// playerAssets are the files of the player by name. The page among them is that
+// of the reference language.
+type playerAssets struct {
+	version string
+	files   map[string]*asset
+	index   []byte
+	current atomic.Pointer[localisedPage]
+}
+
+// localisedPage is the page for readers who prefer no language that there is.
+type localisedPage struct {
+	locale string
+	asset  *asset
+}
+
+// newPlayerAssets reads the files and compresses them.
+func newPlayerAssets() *playerAssets {
+	p := &playerAssets{files: map[string]*asset{}}
+	sum := sha256.New()
+	err := fs.WalkDir(playerFiles, "player", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := playerFiles.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		name = strings.TrimPrefix(name, "player/")
+		fmt.Fprintf(sum, "%s %d\n", name, len(content))
+		_, _ = sum.Write(content)
+		p.files[name] = newAsset(name, content)
+		return nil
+	})
+	if err != nil { // the binary itself is broken
+		panic(err)
+	}
+	p.version = hex.EncodeToString(sum.Sum(nil)[:8])
+	p.index = p.complete(p.files["index.html"].plain)
+	delete(p.files, "index.html") // the page has no address of its own
+	return p
+}
+
+// complete writes into the page what it needs to know of its files: their
+// version, the languages, and which modules there are, so that a browser fetches
+// them all at once.
+func (p *playerAssets) complete(index []byte) []byte {
+	var preload strings.Builder
+	var locales []string
+	for _, name := range slices.Sorted(maps.Keys(p.files)) {
+		if path.Ext(name) == ".js" {
+			preload.WriteString(`<link rel="modulepreload" href="` + assetsPath + name + "\">\n")
+		}
+		if tag, ok := strings.CutPrefix(name, "locale/"); ok {
+			locales = append(locales, strings.TrimSuffix(tag, ".json"))
+		}
+	}
+	return []byte(strings.NewReplacer(
+		"</head>", strings.ReplaceAll(preload.String(), assetsPath, assetsPath+p.version+"/")+"</head>",
+		assetsPath, assetsPath+p.version+"/",
+		`data-locales="`+reference+`"`, `data-locales="`+strings.Join(locales, " ")+`"`,
+	).Replace(string(index)))
+}
+
+// page is the page for a configured language.
+func (p *playerAssets) page(locale string) *asset {
+	if known := p.current.Load(); known != nil && known.locale == locale {
+		return known.asset
+	}
+	made := bytes.Replace(p.index, []byte(`lang="`+reference+`"`), []byte(`lang="`+html.EscapeString(locale)+`"`), 1)
+	page := &localisedPage{locale, newAsset("index.html", made)}
+	p.current.Store(page)
+	return page.asset
+}
+
+func newAsset(name string, content []byte) *asset {
+	sum := sha256.Sum256(content)
+	a := &asset{mime: typeOf(name).mime, plain: content, tag: hex.EncodeToString(sum[:8])}
+	var packed bytes.Buffer
+	z, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil { // no such level
+		panic(err)
+	}
+	// A buffer takes everything.
+	_, _ = z.Write(content)
+	_ = z.Close()
+	if packed.Len() < len(content) {
+		a.packed = packed.Bytes()
+	}
+	return a
+}
+
+// playerAsset answers with a file of the player.
+func (s *Server) playerAsset(c echo.Context) error {
+	a, ok := s.player.files[c.Param("*")]
+	if !ok {
+		return s.notFound(c)
+	}
+	h := c.Response().Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	// A page of another version asks while the program is replaced: it gets what
+	// there is, and does not keep it.
+	h.Set("Cache-Control", "no-cache")
+	if c.Param("version") == s.player.version {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	return sendAsset(c, a)
+}
+
+// sendAsset answers with a file of ours, compressed if the client takes that.
+func sendAsset(c echo.Context, a *asset) error {
+	request, h := c.Request(), c.Response().Header()
+	h.Set("Content-Type", a.mime)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Add("Vary", "Accept-Encoding")
+	body, tag := a.plain, a.tag
+	if a.packed != nil && request.Header.Get("Range") == "" && acceptsGzip(request.Header.Get("Accept-Encoding")) {
+		body, tag = a.packed, a.tag+"-gz"
+		h.Set("Content-Encoding", "gzip")
+		h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	}
+	h.Set("ETag", `"`+tag+`"`)
+	http.ServeContent(c.Response(), request, "", time.Time{}, bytes.NewReader(body))
+	return nil
+}

@@ -1,0 +1,315 @@
+// The clock of the page. The time of a recording is that of its primary medium,
+// the cameras with the sound or the sound alone; the shared screen is a second,
+// silent one that is kept in step with it while it is shown. What the viewer
+// wants, playing or not, is known here and nowhere else: a medium that has to
+// wait for its data stops the other one, and both go on together.
+
+// How often the page is told the time while it plays, in milliseconds.
+const tickEvery = 100;
+
+// The second medium plays from so long before it is shown, in seconds.
+const lead = 4;
+
+// Differences between the media in seconds: from the first on the silent one is
+// played a little faster or slower, from the second on it jumps.
+const nudgeFrom = 0.08;
+const jumpFrom = 0.22;
+const nudge = 0.06;
+
+// A jump that did not help is repeated after so many milliseconds.
+const jumpPause = 1500;
+
+// For so long, in milliseconds, the first medium waits for the second one; then
+// it goes on alone, for a screen that never comes must not end a lecture.
+const patience = 20000;
+
+/** The speeds that are offered. */
+export const rates = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
+
+/**
+ * Events: "tick" when the time may have changed, at most ten a second while
+ * playing; "state" when something else has; "failed" when the primary medium
+ * cannot be played; "screenfailed" when only the second one cannot.
+ */
+export class Clock extends EventTarget {
+	#primary;
+	#screen;
+	#shown;
+	#fallback;
+	#wanted = false;
+	#heldSince = 0;
+	#gaveUp = 0;
+	#target = /** @type {number|null} */ (null);
+	#rate = 1;
+	#jumped = 0;
+	#latency = 0.15;
+	#timer = 0;
+	#ends = new AbortController();
+
+	/**
+	 * @param {object} o
+	 * @param {HTMLMediaElement} o.primary
+	 * @param {HTMLVideoElement|null} o.screen  the second medium
+	 * @param {number} o.fallback  the length if the medium does not tell it
+	 * @param {(from: number, to: number) => boolean} o.shown  whether the second
+	 *   medium is to be seen at some time between these
+	 */
+	constructor({ primary, screen, fallback, shown }) {
+		super();
+		this.#primary = primary;
+		this.#screen = screen;
+		this.#shown = shown;
+		this.#fallback = fallback;
+		const listen = (medium, names, then) => {
+			for (const name of names) {
+				medium.addEventListener(name, then, { signal: this.#ends.signal });
+			}
+		};
+		listen(primary, ['seeking', 'seeked', 'canplay', 'waiting', 'playing', 'loadeddata'], () => this.#changed());
+		listen(primary, ['loadedmetadata', 'durationchange'], () => this.#known());
+		listen(primary, ['volumechange', 'progress'], () => this.#tell('state'));
+		listen(primary, ['play', 'pause', 'ended'], () => this.#outside());
+		listen(primary, ['error'], () => this.#tell('failed'));
+		if (screen) {
+			screen.muted = true;
+			listen(screen, ['seeked', 'canplay', 'waiting', 'playing', 'loadedmetadata', 'ended'], () => this.#changed());
+			listen(screen, ['error'], () => this.#dropScreen());
+		}
+		listen(document, ['visibilitychange'], () => {
+			this.#jumped = 0;
+			this.#changed();
+		});
+	}
+
+	/** Seconds from the beginning. */
+	get time() { return this.#target ?? this.#primary.currentTime; }
+
+	/** Seconds; what the recording says until the medium knows. */
+	get duration() {
+		const own = this.#primary.duration;
+		return Number.isFinite(own) && own > 0 ? own : Math.max(this.#fallback, this.time);
+	}
+
+	/** Whether the viewer wants it to play. */
+	get playing() { return this.#wanted; }
+
+	/** Whether it would play, if there were data. */
+	get waiting() { return this.#wanted && (this.#heldSince > 0 || lacks(this.#primary)); }
+
+	get rate() { return this.#rate; }
+	get volume() { return this.#primary.volume; }
+	get muted() { return this.#primary.muted; }
+
+	/** What is loaded, as pairs of seconds. @returns {[number, number][]} */
+	get loaded() {
+		const ranges = this.#primary.buffered;
+		return Array.from({ length: ranges.length }, (_, i) => [ranges.start(i), ranges.end(i)]);
+	}
+
+	async play() {
+		if (this.#primary.ended) {
+			this.seek(0);
+		}
+		this.#wanted = true;
+		this.#tell('state');
+		this.#run();
+		try {
+			await this.#primary.play();
+		} catch (e) {
+			// Our own pause while it began is no refusal.
+			if (e?.name !== 'AbortError' && this.#wanted && this.#heldSince === 0) {
+				this.pause();
+			}
+		}
+	}
+
+	pause() {
+		this.#wanted = false;
+		this.#heldSince = 0;
+		this.#primary.pause();
+		this.#screen?.pause();
+		this.#run();
+		this.#tell('state');
+		this.#changed();
+	}
+
+	toggle() { return this.#wanted ? this.pause() : this.play(); }
+
+	/** @param {number} time  seconds; kept within the recording */
+	seek(time) {
+		const to = Math.min(Math.max(0, time), this.duration);
+		this.#gaveUp = 0;
+		this.#jumped = 0;
+		if (this.#primary.readyState === 0) {
+			this.#target = to; // as soon as the medium knows how long it is
+		} else {
+			this.#target = null;
+			this.#primary.currentTime = to;
+		}
+		this.#changed();
+	}
+
+	/** @param {number} rate */
+	setRate(rate) {
+		this.#rate = rate;
+		for (const medium of [this.#primary, this.#screen]) {
+			if (medium) {
+				medium.defaultPlaybackRate = rate;
+				medium.playbackRate = rate;
+			}
+		}
+		this.#tell('state');
+	}
+
+	/** @param {number} volume  0 to 1 */
+	setVolume(volume) {
+		this.#primary.volume = Math.min(Math.max(0, volume), 1);
+		this.#primary.muted = this.#primary.volume === 0;
+	}
+
+	setMuted(muted) { this.#primary.muted = muted; }
+
+	destroy() {
+		this.#ends.abort();
+		clearInterval(this.#timer);
+	}
+
+	#tell(name) { this.dispatchEvent(new Event(name)); }
+
+	#run() {
+		clearInterval(this.#timer);
+		this.#timer = this.#wanted ? setInterval(() => this.#changed(), tickEvery) : 0;
+	}
+
+	#known() {
+		if (this.#target !== null && this.#primary.readyState > 0) {
+			const to = this.#target;
+			this.#target = null;
+			this.#primary.currentTime = Math.min(to, this.duration);
+		}
+		this.#tell('state');
+		this.#changed();
+	}
+
+	// Somebody else than us played or paused: the browser, a key on the keyboard
+	// for media, or the end.
+	#outside() {
+		if (this.#primary.ended) {
+			this.#wanted = false;
+			this.#screen?.pause();
+		} else if (this.#primary.paused && this.#wanted && this.#heldSince === 0) {
+			this.#wanted = false;
+		} else if (!this.#primary.paused && !this.#wanted) {
+			this.#wanted = true;
+		}
+		this.#run();
+		this.#tell('state');
+		this.#changed();
+	}
+
+	#changed() {
+		this.#keepInStep();
+		this.#tell('tick');
+	}
+
+	#dropScreen() {
+		if (this.#screen) {
+			this.#screen = null;
+			this.#release();
+			this.#tell('screenfailed');
+		}
+	}
+
+	#release() {
+		if (this.#heldSince > 0) {
+			this.#heldSince = 0;
+			if (this.#wanted) {
+				this.#primary.play().catch(() => {});
+			}
+		}
+	}
+
+	#keepInStep() {
+		const screen = this.#screen;
+		if (!screen) {
+			return;
+		}
+		const now = this.time;
+		const over = Number.isFinite(screen.duration) && now >= screen.duration - 0.05;
+		if (over || !this.#shown(now, now + (this.#wanted ? lead * this.#rate : 0))) {
+			screen.pause();
+			this.#release();
+			return;
+		}
+		if (screen.preload !== 'auto') {
+			screen.preload = 'auto'; // from now on it is needed
+		}
+		if (screen.readyState > 0) {
+			this.#align(screen, now);
+		}
+		if (this.#wanted) {
+			this.#waitForEachOther(screen, now);
+		} else {
+			screen.pause();
+		}
+	}
+
+	#align(screen, now) {
+		const ahead = screen.currentTime - now;
+		const off = Math.abs(ahead);
+		const exact = !this.#wanted && !this.#primary.seeking;
+		if (off > (exact ? 0.02 : jumpFrom)) {
+			const at = performance.now();
+			if (screen.seeking || at - this.#jumped < jumpPause && !exact) {
+				return;
+			}
+			// A jump takes time, in which the other one goes on: by what the last one
+			// took too long, the next one goes farther.
+			if (this.#jumped > 0 && ahead < 0) {
+				this.#latency = Math.min(this.#latency + off / 2, 1);
+			}
+			this.#jumped = at;
+			const moving = this.#wanted && !this.#primary.paused && !lacks(this.#primary);
+			screen.currentTime = now + (moving ? this.#latency * this.#rate : 0);
+			screen.playbackRate = this.#rate;
+			return;
+		}
+		const wish = off > nudgeFrom && this.#wanted ? this.#rate * (1 - Math.sign(ahead) * nudge) : this.#rate;
+		// Once begun, a nudge goes on until the media are as good as together.
+		if (screen.playbackRate === this.#rate || off < nudgeFrom / 4 || wish !== this.#rate) {
+			if (screen.playbackRate !== wish) {
+				screen.playbackRate = wish;
+			}
+		}
+	}
+
+	#waitForEachOther(screen, now) {
+		const seen = this.#shown(now, now);
+		if (seen && lacks(screen) && this.#gaveUp === 0) {
+			if (this.#heldSince === 0 && !lacks(this.#primary)) {
+				this.#heldSince = performance.now();
+				this.#primary.pause();
+				this.#tell('state');
+			} else if (this.#heldSince > 0 && performance.now() - this.#heldSince > patience) {
+				this.#gaveUp = now;
+				this.#release();
+			}
+		} else if (this.#heldSince > 0) {
+			this.#release();
+			this.#tell('state');
+		}
+		if (!lacks(screen)) {
+			this.#gaveUp = 0;
+		}
+		if (lacks(this.#primary) && this.#heldSince === 0) {
+			screen.pause();
+		} else if (screen.paused) {
+			screen.play().catch(() => {});
+		}
+	}
+}
+
+// Whether a medium has no data to go on with.
+function lacks(medium) {
+	return medium.seeking || medium.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && !medium.ended;
+}

@@ -1,0 +1,162 @@
+// How the page is laid out: whether slides or the shared screen are the content,
+// what is large and what is small, the column at the side, and the full screen.
+// The style sheet does the rest, by the data that is set here.
+
+import { byId, label, marker } from './dom.js';
+import { setIcon } from './icons.js';
+import { entryAt, within } from './lookup.js';
+
+// In the full screen, the controls go so long after the last movement, in
+// milliseconds.
+const idle = 3000;
+
+/**
+ * When the shared screen is the content: while it was shared, unless the
+ * presenter had put a slide in front of it. Where the recording has only the
+ * picture that stands in for a shared screen, that is no slide.
+ * @param {any} recording
+ */
+export function sharing(recording) {
+	const { deskshare, layout, media } = recording;
+	if (!media.screen) {
+		return { at: () => false, between: () => false };
+	}
+	const slides = recording.slides.map((s) => ({ time: s.in, real: s.kind === 'slide' }));
+	const front = (time) => (entryAt(layout, time)?.screenshare ?? true) || !entryAt(slides, time)?.real;
+	const at = (/** @type {number} */ time) => within(deskshare, time) && front(time);
+	const between = (/** @type {number} */ from, /** @type {number} */ to) => at(from) || deskshare.some((d) => d.start > from && d.start <= to) ||
+		[...layout, ...slides].some((l) => l.time > from && l.time <= to && at(l.time));
+	return { at, between };
+}
+
+/**
+ * @param {object} o
+ * @param {any} o.recording
+ * @param {import('./clock.js').Clock} o.clock
+ * @param {import('./i18n.js').Texts} o.texts
+ * @param {(time: number) => boolean} o.shared
+ * @param {boolean} o.side  whether there is something in the column
+ * @param {string} o.asked  the layout that the address asks for
+ */
+export function createLayout({ recording, clock, texts, shared, side, asked }) {
+	const root = byId('player');
+	const mark = marker(root);
+	const slides = recording.slides.some((s) => s.kind === 'slide' || s.kind === 'logo');
+	const content = slides || recording.boards?.size > 0 || recording.media.screen !== null;
+	const camera = recording.media.primary.kind === 'video';
+	const fixed = asked === 'disabled';
+	// Sound alone has its own picture, which is content too.
+	const parts = [content && !(asked === 'media' && camera) || !camera ? 'content' : '', camera && !(asked === 'content' && content) ? 'camera' : ''].filter(Boolean);
+	let swapped = asked === 'swapped';
+	let open = side || parts.length > 1;
+	let on = /** @type {boolean|null} */ (null);
+
+	byId('sound').hidden = content || camera;
+	byId('stage').hidden = !slides && !recording.boards?.size;
+	byId('swap').hidden = parts.length < 2 || fixed;
+	byId('side-toggle').hidden = !open || fixed;
+	if (asked === 'content') {
+		open = false;
+	}
+
+	function show() {
+		root.dataset.side = open ? 'open' : 'closed';
+		root.dataset.panels = side ? 'some' : 'none';
+		root.dataset.swapped = String(swapped);
+		[root.dataset.large, root.dataset.small = 'none'] = swapped ? parts.toReversed() : parts;
+		byId('side-toggle').setAttribute('aria-expanded', String(open));
+		label(byId('side-toggle'), texts.say(open ? 'side_hide' : 'side'));
+		byId('swap').setAttribute('aria-pressed', String(swapped));
+	}
+
+	function update(time) {
+		const now = shared(time);
+		if (now !== on) {
+			on = now;
+			byId('screen').hidden = !now;
+			root.dataset.screen = now ? 'on' : 'off';
+		}
+		mark('playing', String(clock.playing));
+		mark('waiting', String(clock.waiting));
+		mark('rate', String(clock.rate));
+	}
+
+	function swap() {
+		if (!byId('swap').hidden) {
+			swapped = !swapped;
+			show();
+		}
+	}
+
+	function toggleSide() {
+		if (!byId('side-toggle').hidden) {
+			open = !open;
+			show();
+		}
+	}
+
+	byId('swap').addEventListener('click', swap);
+	byId('side-toggle').addEventListener('click', toggleSide);
+	show();
+	return { update, swap, side: toggleSide, ...fullScreen(root, clock, texts) };
+}
+
+// Not every browser gives its whole screen to a page: then the page at least
+// uses all that it has.
+function fullScreen(root, clock, texts) {
+	let full = false;
+	let timer = 0;
+
+	function show(now) {
+		full = now;
+		root.dataset.full = String(full);
+		byId('fullscreen').setAttribute('aria-pressed', String(full));
+		setIcon(byId('fullscreen'), full ? 'window' : 'fullscreen');
+		label(byId('fullscreen'), texts.say(full ? 'fullscreen_off' : 'fullscreen'));
+		stir();
+	}
+
+	function stir() {
+		clearTimeout(timer);
+		delete root.dataset.idle;
+		if (full) {
+			timer = setTimeout(() => {
+				if (clock.playing && !byId('controls').matches(':focus-within')) {
+					root.dataset.idle = 'true';
+				}
+			}, idle);
+		}
+	}
+
+	async function toggle() {
+		if (document.fullscreenElement) {
+			await document.exitFullscreen();
+			return;
+		}
+		if (!full && document.fullscreenEnabled) {
+			try {
+				await root.requestFullscreen();
+				return;
+			} catch {
+				// Refused: then the page alone.
+			}
+		}
+		show(!full);
+	}
+
+	document.addEventListener('fullscreenchange', () => show(document.fullscreenElement !== null));
+	for (const name of ['pointermove', 'pointerdown', 'keydown']) {
+		root.addEventListener(name, stir, { passive: true });
+	}
+	clock.addEventListener('state', stir);
+	byId('fullscreen').addEventListener('click', toggle);
+	show(false);
+	return {
+		fullscreen: toggle,
+		leaveFull: () => {
+			if (full && !document.fullscreenElement) {
+				show(false);
+			}
+		},
+	};
+}

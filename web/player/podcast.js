@@ -1,0 +1,46 @@
+// A podcast: a recording that is nothing but its sound. It plays on the same page
+// as a presentation, which then has no slides, no chat and no cameras.
+
+import { LoadError } from './recording.js';
+import { all, parse, textOf } from './xml.js';
+
+/**
+ * What a recording is, see recording.js, with the sound alone.
+ * @param {string} id
+ * @param {string} file  name of the file with the sound
+ * @returns {Promise<any>}
+ */
+export async function loadPodcast(id, file) {
+	const root = `/podcast/${encodeURIComponent(id)}/`;
+	// The same address as that of the page, but the file itself.
+	const src = `${root}${encodeURIComponent(decodeURIComponent(file))}?file`;
+	const [there, metadata] = await Promise.all([ask(src, 'HEAD'), ask(`${root}metadata.xml`, 'GET')]);
+	if (there.headers.get('X-Recording-State') === 'protected') {
+		throw new LoadError('expired');
+	}
+	if (!there.ok) {
+		throw new LoadError('missing');
+	}
+	const { document } = parse(metadata.ok ? await metadata.text() : '<recording/>');
+	const start = Number(textOf(document, 'start_time'));
+	return {
+		id, title: textOf(document, 'meetingName') || (all(document, 'meeting')[0]?.getAttribute('name') ?? ''),
+		start: start > 0 ? new Date(start) : null, participants: Number(textOf(document, 'participants')) || 0,
+		duration: Number(textOf(document, 'duration')) / 1000 || 0,
+		generation: 'none', slides: [], boards: new Map(), deskshare: [], layout: [], panzooms: [], cursor: [],
+		chat: [], captions: [], notes: null, problems: [],
+		media: { primary: { kind: 'audio', sources: [{ src, type: typeOf(file) }] }, screen: null },
+	};
+}
+
+async function ask(url, method) {
+	try {
+		return await fetch(url, { method });
+	} catch {
+		throw new LoadError('network');
+	}
+}
+
+function typeOf(file) {
+	return { mp3: 'audio/mpeg', m4a: 'audio/mp4', webm: 'audio/webm' }[file.split('.').pop() ?? ''] ?? 'audio/ogg';
+}

@@ -1,0 +1,148 @@
+// Searching the recording: what is written on its slides and in its chat. All
+// the words that are typed must be in a place; accents and case do not count.
+
+import { byId, make } from './dom.js';
+import { slideName } from './strip.js';
+
+// Fewer characters find too much.
+const fewest = 2;
+
+// More places than these are not listed.
+const most = 60;
+
+// What is shown of a place, in characters before the first word and in all.
+const before = 30;
+const length = 120;
+
+/** A text as it is compared: without accents and case, character for character. */
+export function plain(text) {
+	return Array.from(text, (c) => {
+		const bare = c.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+		return bare.length === c.length ? bare : c;
+	}).join('');
+}
+
+/**
+ * The places that have all words, in order of time.
+ * @param {{time: number, text: string, name: string, plain?: string}[]} places
+ * @param {string} query
+ */
+export function find(places, query) {
+	const words = plain(query).split(/\s+/).filter(Boolean);
+	if (words.join('').length < fewest) {
+		return [];
+	}
+	return places.filter((p) => {
+		p.plain ??= plain(p.text);
+		return words.every((w) => p.plain?.includes(w));
+	});
+}
+
+/** A part of a text around the first word, with the words marked. */
+function excerpt(text, query) {
+	const words = plain(query).split(/\s+/).filter(Boolean);
+	const bare = plain(text);
+	const first = Math.max(0, Math.min(...words.map((w) => bare.indexOf(w)).filter((i) => i >= 0)));
+	const from = first > before ? first - before : 0;
+	const part = make('span', { class: 'excerpt', dir: 'auto' });
+	let at = from;
+	const end = Math.min(text.length, from + length);
+	part.append(from > 0 ? '…' : '');
+	while (at < end) {
+		const hit = words.filter((w) => bare.startsWith(w, at)).sort((a, b) => b.length - a.length)[0];
+		if (hit) {
+			part.append(make('mark', { text: text.slice(at, at + hit.length) }));
+			at += hit.length;
+			continue;
+		}
+		const next = Math.min(end, ...words.map((w) => bare.indexOf(w, at)).filter((i) => i >= 0));
+		part.append(text.slice(at, next));
+		at = next;
+	}
+	part.append(end < text.length ? '…' : '');
+	return part;
+}
+
+/**
+ * @param {object} o
+ * @param {any[]} o.slides
+ * @param {any[]} o.lines  of the chat
+ * @param {import('./i18n.js').Texts} o.texts
+ * @param {(time: number) => void} o.seek
+ */
+export function createSearch({ slides, lines, texts, seek }) {
+	const input = byId('search');
+	const results = byId('results');
+	const open = byId('search-open');
+	const places = [
+		...slides.filter((s) => s.text).map((s) => ({ time: s.in, text: s.text.replace(/\s+/g, ' '), name: slideName(s, texts) })),
+		...lines.map((l) => ({ time: l.time, name: l.name || texts.say(l.kind), text: textOf(l) })).filter((p) => p.text),
+	].sort((a, b) => a.time - b.time);
+
+	function textOf(line) {
+		return line.kind === 'poll' ? [line.poll.question, ...line.poll.answers.map((a) => a.key)].join(' ') : line.parts.map((p) => p.text).join('');
+	}
+
+	function update() {
+		const query = input.value.trim();
+		const hits = find(places, query);
+		results.hidden = query.length < fewest;
+		byId('found').textContent = texts.say(hits.length === 0 ? 'found_none' : hits.length === 1 ? 'found_one' : 'found', { n: texts.number(hits.length) });
+		byId('hits').replaceChildren(...hits.slice(0, most).map((p) => {
+			const button = make('button', { type: 'button' },
+				make('span', { class: 'head' }, make('bdi', { class: 'name', text: p.name }), make('span', { class: 'when', text: texts.clock(p.time) })),
+				excerpt(p.text, query));
+			button.addEventListener('click', () => {
+				seek(p.time);
+				if (matchMedia('(max-width: 48rem)').matches) {
+					close();
+				}
+			});
+			return make('li', {}, button);
+		}));
+	}
+
+	function close() {
+		input.value = '';
+		results.hidden = true;
+		byId('finder').classList.remove('open');
+		open.setAttribute('aria-expanded', 'false');
+	}
+
+	function focus() {
+		byId('finder').classList.add('open');
+		open.setAttribute('aria-expanded', 'true');
+		input.focus();
+		input.select();
+	}
+
+	if (places.length === 0) {
+		return { focus() {}, close() {} };
+	}
+	byId('finder').hidden = false;
+	open.hidden = false;
+	open.addEventListener('click', () => (open.getAttribute('aria-expanded') === 'true' ? close() : focus()));
+	input.addEventListener('input', update);
+	input.addEventListener('keydown', (event) => {
+		if (event.key === 'Enter' || event.key === 'ArrowDown') {
+			event.preventDefault();
+			byId('hits').querySelector('button')?.focus();
+		}
+	});
+	byId('hits').addEventListener('keydown', (event) => {
+		const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+		if (step) {
+			const all = [...byId('hits').querySelectorAll('button')];
+			event.preventDefault();
+			event.stopPropagation();
+			(all[all.indexOf(document.activeElement) + step] ?? input).focus();
+		}
+	});
+	document.addEventListener('pointerdown', (event) => {
+		if (!results.hidden && !event.target.closest('#finder, #search-open')) {
+			results.hidden = true;
+		}
+	});
+	input.addEventListener('focus', () => { results.hidden = input.value.trim().length < fewest; });
+	return { focus, close };
+}

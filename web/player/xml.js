@@ -1,0 +1,64 @@
+// Reading XML that may be damaged. A parsed document is only read from, none of
+// its nodes ever gets into the page; a DOCTYPE is not fetched.
+
+import { number } from './values.js';
+
+const xlink = 'http://www.w3.org/1999/xlink';
+
+/**
+ * @typedef {object} Parsed
+ * @property {Document} document what could be read, up to the first fault
+ * @property {boolean} damaged
+ */
+
+/**
+ * Parses a file. Of a damaged one the part before the fault is kept as far as
+ * the browser gives it.
+ * @param {string} text
+ * @returns {Parsed}
+ */
+export function parse(text) {
+	const document = new DOMParser().parseFromString(text.replace(/^\ufeff?\s+/, ''), 'text/xml');
+	return { document, damaged: document.getElementsByTagName('parsererror').length > 0 };
+}
+
+/**
+ * The elements with a name, whatever their namespace, in the order of the file.
+ * @param {Document|Element} node
+ * @param {string} name
+ * @returns {Element[]}
+ */
+export function all(node, name) {
+	return Array.from(node.getElementsByTagNameNS('*', name));
+}
+
+/**
+ * The text of the first element with a name; empty if there is none.
+ * @param {Document|Element} node
+ * @param {string} name
+ * @returns {string}
+ */
+export function textOf(node, name) {
+	return (node.getElementsByTagNameNS('*', name)[0]?.textContent ?? '').trim();
+}
+
+/**
+ * Where an element refers to; empty if to nothing.
+ * @param {Element} element
+ * @returns {string}
+ */
+export function hrefOf(element) {
+	return element.getAttributeNS(xlink, 'href') ?? element.getAttribute('xlink:href') ?? element.getAttribute('href') ?? '';
+}
+
+/**
+ * The numbers in a text that are divided by spaces or commas; null unless there
+ * are as many as wanted, all finite.
+ * @param {string} text
+ * @param {number} count
+ * @returns {number[]|null}
+ */
+export function numbers(text, count) {
+	const found = text.trim().split(/[\s,]+/).map((word) => number(word, NaN));
+	return found.length === count && !found.some(Number.isNaN) ? found : null;
+}
