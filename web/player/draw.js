@@ -36,6 +36,18 @@ export function set(element, attributes) {
 }
 
 /**
+ * A picture from a file of the recording, that is not seen if the file is not
+ * there.
+ * @param {Record<string, string|number|null|undefined>} attributes
+ * @returns {SVGElement}
+ */
+export function picture(attributes) {
+	const element = svg('image', attributes);
+	element.addEventListener('error', () => element.setAttribute('visibility', 'hidden'));
+	return element;
+}
+
+/**
  * A frame for a picture that is not in the recording, with what it is called.
  * @param {number} w
  * @param {number} h

@@ -144,7 +144,7 @@ function centreOf(a, b, c) {
 	const [bx, by, cx, cy] = [b.x - a.x, b.y - a.y, c.x - a.x, c.y - a.y];
 	const twice = 2 * (bx * cy - by * cx);
 	// A bend of less than a tenth of a unit is not seen.
-	if (Math.abs(twice) < 0.2 * Math.hypot(cx, cy)) {
+	if (Math.abs(twice) <= 0.2 * Math.hypot(cx, cy)) {
 		return null;
 	}
 	const [bb, cc] = [bx * bx + by * by, cx * cx + cy * cy];

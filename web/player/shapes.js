@@ -2,7 +2,7 @@
 // never get into the page: each is read, and one like it is made of what passes.
 
 import { number, own, string } from './values.js';
-import { svg } from './draw.js';
+import { picture, svg } from './draw.js';
 import { hrefOf } from './xml.js';
 import { setText } from './text.js';
 
@@ -76,7 +76,7 @@ function copy(element, scene) {
 	const name = element.localName;
 	if (name === 'image') {
 		const href = scene.resolve(hrefOf(element));
-		return href === null ? null : svg('image', { ...placeOf(element), href });
+		return href === null ? null : picture({ ...placeOf(element), href });
 	}
 	if (name === 'foreignObject') {
 		return copyText(element, scene);

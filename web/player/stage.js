@@ -7,7 +7,7 @@ import { createBoard } from './board.js';
 import { createHatches } from './hatch.js';
 import { createMeasure } from './text.js';
 import { fix } from './values.js';
-import { set, svg } from './draw.js';
+import { picture, set, svg } from './draw.js';
 import { paint as paintShapes } from './shapes.js';
 import { paint as paintOld } from './tldraw1.js';
 import { paint as paintNew } from './tldraw2.js';
@@ -120,7 +120,7 @@ function pictureOf(recording, slide) {
 	const scale = scaleOf(recording, slide);
 	const size = { width: slide.width * scale, height: slide.height * scale };
 	const sheet = svg('rect', { ...size, fill: '#ffffff' });
-	return slide.href === null ? [sheet] : [sheet, svg('image', { ...size, href: slide.href })];
+	return slide.href === null ? [sheet] : [sheet, picture({ ...size, href: slide.href })];
 }
 
 /**

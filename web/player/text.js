@@ -86,6 +86,7 @@ function fitting(word, width, measure) {
  * @property {number} w width of the box
  * @property {number} [h] height of the box; without, the text begins at its top
  * @property {boolean} [wraps] whether lines are broken at the width
+ * @property {boolean} [shrinks] whether letters get smaller, within reason, for it to fit
  * @property {string} [align] start, middle, end
  * @property {string} [vertical] start, middle, end
  * @property {number} size of the letters
@@ -103,8 +104,8 @@ function fitting(word, width, measure) {
  * @returns {SVGElement}
  */
 export function setText(block, measure) {
-	const { x, y, w, h = 0, align = 'start', vertical = 'start', size, family, color, leading = 1.35, halo = null } = block;
-	const lines = wrap(block.text, block.wraps ? Math.max(w, size) : Infinity, (part) => measure(part, size, family));
+	const { x, y, w, h = 0, align = 'start', vertical = 'start', family, color, leading = 1.35, halo = null } = block;
+	const { lines, size } = broken(block, leading, measure);
 	const spare = h - lines.length * size * leading;
 	const top = y + (vertical === 'middle' ? spare / 2 : vertical === 'end' ? spare : 0);
 	const text = svg('g', {
@@ -117,6 +118,23 @@ export function setText(block, measure) {
 		}
 	});
 	return text;
+}
+
+/**
+ * The lines of a text, and the size at which they are set: fonts differ from
+ * those that the box was made for.
+ * @param {Block} block
+ * @param {number} leading
+ * @param {Measure} measure
+ */
+function broken(block, leading, measure) {
+	for (let size = block.size; ; size *= 0.9) {
+		const width = block.wraps ? Math.max(block.w, size) : Infinity;
+		const lines = wrap(block.text, width, (part) => measure(part, size, block.family));
+		if (!block.shrinks || lines.length * size * leading <= (block.h ?? 0) || size < block.size * 0.6) {
+			return { lines, size };
+		}
+	}
 }
 
 /**

@@ -4,7 +4,7 @@ import { boxAround, distance, pointOf, pointsOf, wayOver } from './geometry.js';
 import { boxPath, chevronPath, cornerPath, ellipsePath, endsMeet, stroke, strokePath, wayPath } from './ink.js';
 import { emptyFrame, svg } from './draw.js';
 import { fittingSize, setText } from './text.js';
-import { fix, number, object, own, string } from './values.js';
+import { fix, list, number, object, own, string } from './values.js';
 
 const strokes = {
 	white: '#1d1d1d', lightGray: '#c6cbd1', gray: '#788492', black: '#1d1d1d', green: '#36b24d', cyan: '#0e98ad',
@@ -95,7 +95,7 @@ function draw(data, look) {
 
 /** @param {Record<string, any>} data */
 function sizeOf(data) {
-	const [w, h] = Array.isArray(data.size) ? data.size : [];
+	const [w, h] = list(data.size, 2);
 	return { x: 0, y: 0, w: number(w, 1, 0), h: number(h, 1, 0) };
 }
 
@@ -106,8 +106,8 @@ function rectangle(data, look, scene) {
 }
 
 function ellipse(data, look, scene) {
-	const [rx, ry] = Array.isArray(data.radius) ? data.radius.map((r) => number(r, 1, 0)) : [1, 1];
-	const box = { x: 0, y: 0, w: 2 * rx, h: 2 * number(ry, rx) };
+	const [rx, ry] = [0, 1].map((i) => number(list(data.radius, 2)[i], 1, 0));
+	const box = { x: 0, y: 0, w: 2 * rx, h: 2 * ry };
 	return { parts: [stroke(ellipsePath(rx, box.h / 2, rx, box.h / 2), look), ...labelOf(data, look, box, scene)], box };
 }
 
@@ -148,10 +148,10 @@ function labelOf(data, look, box, scene) {
 	const result = [data.name, data.id].some((name) => string(name, 200).startsWith('poll-result'));
 	const most = letters[look.size] * look.scale;
 	const size = result ? Math.min(most, fittingSize(label, box.w * 0.94, box.h * 0.94, look.family, scene.measure)) : most;
-	const [dx, dy] = Array.isArray(data.labelPoint) ? data.labelPoint.map((part) => number(part, 0.5) - 0.5) : [0, 0];
+	const [dx, dy] = [0, 1].map((i) => number(list(data.labelPoint, 2)[i], 0.5) - 0.5);
 	return [setText({
-		text: label, x: box.x + box.w * (0.03 + number(dx, 0)), y: box.y + box.h * number(dy, 0), w: box.w * 0.94, h: box.h,
-		wraps: !result && box.w > 0, align: look.align, vertical: 'middle', size, family: look.family,
+		text: label, x: box.x + box.w * (0.03 + dx), y: box.y + box.h * dy, w: box.w * 0.94, h: box.h,
+		wraps: !result && box.w > 0, shrinks: !result && box.h > 0, align: look.align, vertical: 'middle', size, family: look.family,
 		color: look.color, halo: look.halo ?? null, leading: 1.25,
 	}, scene.measure)];
 }
@@ -169,7 +169,7 @@ function sticky(data, look, scene) {
 	const box = sizeOf(data);
 	const inset = 16;
 	const letter = setText({
-		text: string(data.text), x: inset, y: inset, w: Math.max(1, box.w - 2 * inset), wraps: true, align: look.align,
+		text: string(data.text), x: inset, y: inset, w: Math.max(1, box.w - 2 * inset), h: box.h - 2 * inset, wraps: true, shrinks: true, align: look.align,
 		size: noteLetters[look.size] * look.scale, family: look.family, color: '#0d0d0d', leading: 1.3,
 	}, scene.measure);
 	return { parts: [svg('rect', { width: box.w, height: box.h, rx: 3, fill: look.note }), letter], box };

@@ -118,7 +118,7 @@ function labelOf(props, middle, length, look, scene) {
 	if (text.trim() === '') {
 		return [];
 	}
-	const w = Math.max(64, Math.min(length * 0.7, 400));
+	const w = Math.max(120, Math.min(length * 0.7, 400));
 	return [setText({
 		text, x: middle.x - w / 2, y: middle.y - 10, w, h: 20, wraps: true, align: 'middle', vertical: 'middle',
 		size: look.labels * 0.9, family: look.family, color: props.labelColor ? look.labelColor : look.color, halo: '#ffffff',

@@ -71,7 +71,7 @@ function oval(w, h) {
 
 /** Bumps along an ellipse a little smaller than the box. */
 function cloud(w, h) {
-	const count = Math.max(6, Math.min(20, Math.round((w + h) / 60)));
+	const count = Math.max(8, Math.min(24, Math.round((w + h) / 40)));
 	const points = around(w * 0.86, h * 0.84, count).map(({ x, y }) => ({ x: x + w * 0.07, y: y + h * 0.08 }));
 	const path = points.map((point, i) => {
 		const next = points[(i + 1) % count];

@@ -49,8 +49,8 @@ function question(parts, props, { w, h, pad }, scene) {
 function bar(answer, box, { responders, most, color }, scene) {
 	const votes = Math.round(number(answer.numVotes, 0, 0));
 	const share = responders > 0 ? ` (${Math.round((votes / responders) * 100)}%)` : '';
-	const size = Math.max(4, Math.min(24, box.h * 0.45, box.w * 0.06));
-	const [name, room] = [box.w * 0.3, box.w * 0.45];
+	const size = Math.max(4, Math.min(24, box.h * 0.45, box.w * 0.055));
+	const [name, room] = [box.w * 0.3, box.w * 0.4];
 	const line = { y: box.y, h: box.h, vertical: 'middle', size, family, color: ink };
 	const key = string(answer.key, 100) + (answer.isCorrectAnswer === true ? ' \u2713' : '');
 	const [short, ...more] = wrap(key, name, (part) => scene.measure(part, size, family));

@@ -2,7 +2,7 @@
 
 import { arrow } from './tldraw2-arrow.js';
 import { boxPath, cornerPath, curvePath, stroke, strokePath } from './ink.js';
-import { emptyFrame, svg } from './draw.js';
+import { emptyFrame, picture, svg } from './draw.js';
 import { linePoints, placeOf, sizeOf } from './tldraw2-place.js';
 import { fix, list, number, object, own, string } from './values.js';
 import { lookOf, wordsOf } from './tldraw2-look.js';
@@ -101,7 +101,7 @@ function geo(props, look, scene) {
 function labelOf(props, { w, h }, look, scene) {
 	const text = wordsOf(props);
 	return text.trim() === '' ? [] : [setText({
-		text, x: inset, y: inset, w: Math.max(1, w - 2 * inset), h: h - 2 * inset, wraps: true, align: look.align, vertical: look.vertical,
+		text, x: inset, y: inset, w: Math.max(1, w - 2 * inset), h: h - 2 * inset, wraps: true, shrinks: true, align: look.align, vertical: look.vertical,
 		size: look.labels, family: look.family, color: look.labelColor,
 	}, scene.measure)];
 }
@@ -142,5 +142,5 @@ function image(data, props, scene) {
 	const { w, h } = sizeOf(props);
 	const found = [props.src, props.url, object(data.meta).src].find((name) => pictures.test(string(name, 1000)));
 	const href = found === undefined ? null : scene.resolve(found);
-	return [href === null ? emptyFrame(w, h) : svg('image', { width: w, height: h, href, preserveAspectRatio: 'none' })];
+	return [href === null ? emptyFrame(w, h) : picture({ width: w, height: h, href, preserveAspectRatio: 'none' })];
 }
