@@ -26,6 +26,7 @@ var layers = []string{
 	"scalelite/recordings/recordingtest",
 	"scalelite/web/admin",
 	"scalelite/web",
+	"scalelite/web/playertest",
 	"scalelite/cmd/config",
 	"scalelite/cmd",
 	"scalelite",
