@@ -90,7 +90,9 @@ func Make(ctx context.Context, studio *Studio, o Options) (*Recording, error) {
 	r.Put("metadata.xml", r.metadata("presentation", r.link()))
 	r.putSlides()
 	r.putEvents()
-	if !o.Bare {
+	if o.Bare {
+		r.Put("slides_new.xml", xmlHead+"<popcorn>\n</popcorn>\n")
+	} else {
 		r.putTalk()
 	}
 	if err := r.putDrawings(); err != nil {

@@ -52,6 +52,9 @@ func slideName(version, page int) string {
 	return fmt.Sprintf("presentation/%s/svgs/slide%d.svg", presentationID, page)
 }
 
+// Slide is the name of the picture of a page, counted from 1.
+func (r *Recording) Slide(page int) string { return slideName(r.minor(), page) }
+
 func thumbnailName(page int) string {
 	return fmt.Sprintf("presentation/%s/thumbnails/thumb-%d.png", presentationID, page)
 }

@@ -2,6 +2,7 @@ package playertest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"scalelite/recordings/recordingtest"
@@ -62,19 +63,40 @@ func (p *tab) problems() string {
 }
 
 // TestPresenterPutsSlidesBeforeTheScreen: what the presenter preferred is what
-// is large (3.0).
+// is large (3.0), if there was a slide at all.
 func TestPresenterPutsSlidesBeforeTheScreen(t *testing.T) {
 	t.Parallel()
 	h := newTheatre(t, nil)
-	r := h.show(recordingtest.Options{Version: recordingtest.V30})
-	p := h.play(t, laptop, r.Path())
-	for at, want := range map[float64]string{18.5: "on", 21.5: "off", 23: "on"} {
-		p.seek(at)
-		if got := p.state().Screen; got != want {
-			t.Errorf("at %v s the screen is %s", at, got)
+	for title, preferred := range map[string]string{"There is a slide": "off", "There is none": "on"} {
+		r := h.make(recordingtest.Options{Version: recordingtest.V30, Title: title})
+		if preferred == "off" {
+			r.Put("shapes.svg", strings.Replace(r.Text("shapes.svg"), "presentation/deskshare.png", r.Slide(2), 1))
+		}
+		h.bring(r)
+		p := h.play(t, laptop, r.Path())
+		for at, want := range map[float64]string{18.5: "on", 21.5: preferred, 23: "on"} {
+			p.seek(at)
+			if got := p.state().Screen; got != want {
+				t.Errorf("%s: at %v s the screen is %s", title, at, got)
+			}
 		}
 	}
 }
+
+// tooSmall names the controls that are hard to touch: that can be hit over less
+// than 40 points in one direction.
+const tooSmall = `[...document.querySelectorAll("button, select, summary, input, [role=slider]")].filter((element) => {
+	const box = element.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
+	if (box.width === 0 || element.closest("#chat, #strip") || !element.contains(document.elementFromPoint(x, y))) {
+		return false;
+	}
+	const reach = (dx, dy) => {
+		let n = 0;
+		while (n < 25 && element.contains(document.elementFromPoint(x + dx * (n + 1), y + dy * (n + 1)))) n++;
+		return n;
+	};
+	return reach(1, 0) + reach(-1, 0) < 40 || reach(0, 1) + reach(0, -1) < 40;
+}).map((element) => element.id || element.className || element.localName)`
 
 // TestPhone: nothing is wider than a phone, what is watched is on its screen, and
 // what is touched is large enough.
@@ -97,10 +119,7 @@ func TestPhone(t *testing.T) {
 				if box.Top < 0 || box.Bottom > float64(v.height) || box.Width < float64(v.width)*.4 {
 					t.Errorf("the picture is at %+v", box)
 				}
-				small := evaluate[[]string](p, `[...document.querySelectorAll("button, select, summary, input, [role=slider]")].filter((e) => e.checkVisibility({visibilityProperty: true, opacityProperty: true})).
-					filter((e) => { const b = e.getBoundingClientRect(); return b.width > 0 && (b.width < 44 || b.height < 44) && !e.closest("#chat") && !e.closest("#strip") }).
-					map((e) => (e.id || e.className || e.localName) + " " + Math.round(e.getBoundingClientRect().width) + "x" + Math.round(e.getBoundingClientRect().height))`)
-				if len(small) > 0 {
+				if small := evaluate[[]string](p, tooSmall); len(small) > 0 {
 					t.Errorf("too small to be touched: %v", small)
 				}
 				p.wantQuiet()

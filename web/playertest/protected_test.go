@@ -33,7 +33,7 @@ func (h *theatre) link(r *recordingtest.Recording, format string) string {
 	return "/recording/" + r.ID + "/" + format + "?token=" + token
 }
 
-const expiredText = "This link has expired: open the recording again from your course"
+const expiredText = "This link has expired Open the recording again from your course."
 
 // TestProtectedRecordings: with a link they play; without one, or when it is too
 // late, the page says what to do, and tells nothing of the recording.

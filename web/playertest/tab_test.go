@@ -30,6 +30,7 @@ const patience = 60 * time.Second
 type tab struct {
 	t   testing.TB
 	ctx context.Context
+	end context.CancelFunc
 
 	mu       sync.Mutex
 	requests []string // URLs
@@ -55,7 +56,7 @@ func newTab(t testing.TB, v view) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser(t), chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	p := &tab{t: t, ctx: ctx}
+	p := &tab{t: t, ctx: ctx, end: cancel}
 	if err := chromedp.Listen(ctx, p.note); err != nil {
 		t.Fatal(err)
 	}
@@ -310,13 +311,7 @@ func pixels(t testing.TB, shot []byte) image.Image {
 // showCaptions switches captions on, in a language.
 func (p *tab) showCaptions(language string) {
 	p.t.Helper()
-	if evaluate[string](p, `document.querySelector("#captions").getAttribute("aria-pressed")`) != "true" {
-		p.click("#captions")
-	}
-	p.do(fmt.Sprintf(`
-		const select = document.querySelector("#caption-language");
-		select.value = [...select.options].find((o) => o.lang === %q).value;
-		select.dispatchEvent(new Event("change", {bubbles: true}));`, language))
+	p.captionsOn(language)
 	p.wait(fmt.Sprintf(`[...document.querySelector("#camera").textTracks].some((t) => t.language === %q && t.cues?.length > 0)`, language))
 }
 
@@ -348,3 +343,29 @@ type none = cdp.Empty
 
 // clearCookies forgets all cookies of the browser.
 var clearCookies = network.ClearBrowserCookies
+
+// captionsOn is showCaptions for a language whose file need not be readable.
+func (p *tab) captionsOn(language string) {
+	p.t.Helper()
+	p.do(fmt.Sprintf(`
+		const select = document.querySelector("#caption-language"), button = document.querySelector("#captions");
+		if (button.getAttribute("aria-pressed") !== "true") button.click();
+		const option = [...select.options].find((o) => o.lang === %q);
+		if (option) {
+			select.value = option.value;
+			select.dispatchEvent(new Event("change", {bubbles: true}));
+		}`, language))
+}
+
+// visit goes to an address that is none of the player's.
+func (p *tab) visit(url string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
+		p.t.Fatalf("%s: %v", url, err)
+	}
+}
+
+// close closes the tab before the test ends.
+func (p *tab) close() { p.end() }
