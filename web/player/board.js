@@ -28,6 +28,8 @@ import { svg } from './draw.js';
  * @property {boolean} [unseen] whether it has nothing to see itself
  */
 
+/** @typedef {(version: Version, scene: Scene) => Painting} Paint */
+
 /** @typedef {Painting & {version: Version, sequence: number}} Item */
 
 /** How deep drawings may lie in each other. */
@@ -38,7 +40,7 @@ const mostShown = 10000;
 
 /**
  * Makes the layer of the drawings.
- * @param {(version: Version, scene: Scene) => Painting} paint
+ * @param {Paint} paint
  * @param {Omit<Scene, 'lookup'|'members'>} tools
  */
 export function createBoard(paint, tools) {

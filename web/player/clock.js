@@ -11,10 +11,11 @@ const tickEvery = 100;
 const lead = 4;
 
 // Differences between the media in seconds: from the first on the silent one is
-// played a little faster or slower, from the second on it jumps.
-const nudgeFrom = 0.08;
-const jumpFrom = 0.22;
-const nudge = 0.06;
+// played a little faster or slower, by up to that share; from the second on it
+// jumps.
+const nudgeFrom = 0.06;
+const jumpFrom = 0.25;
+const nudge = 0.15;
 
 // A jump that did not help is repeated after so many milliseconds.
 const jumpPause = 1500;
@@ -41,8 +42,8 @@ export class Clock extends EventTarget {
 	#gaveUp = 0;
 	#target = /** @type {number|null} */ (null);
 	#rate = 1;
-	#jumped = 0;
-	#latency = 0.15;
+	#jumped = 0; // when the second medium last jumped
+	#latency = 0.03; // how long that took, in seconds
 	#timer = 0;
 	#ends = new AbortController();
 
@@ -72,7 +73,8 @@ export class Clock extends EventTarget {
 		listen(primary, ['error'], () => this.#tell('failed'));
 		if (screen) {
 			screen.muted = true;
-			listen(screen, ['seeked', 'canplay', 'waiting', 'playing', 'loadedmetadata', 'ended'], () => this.#changed());
+			listen(screen, ['seeked'], () => this.#arrived());
+			listen(screen, ['canplay', 'waiting', 'playing', 'loadedmetadata', 'ended'], () => this.#changed());
 			listen(screen, ['error'], () => this.#dropScreen());
 		}
 		listen(document, ['visibilitychange'], () => {
@@ -254,33 +256,42 @@ export class Clock extends EventTarget {
 		}
 	}
 
+	// The second medium is where it jumped to.
+	#arrived() {
+		if (this.#jumped > 0) {
+			const took = (performance.now() - this.#jumped) / 1000;
+			this.#latency = Math.min((this.#latency + took) / 2, 1);
+		}
+		this.#changed();
+	}
+
 	#align(screen, now) {
 		const ahead = screen.currentTime - now;
 		const off = Math.abs(ahead);
-		const exact = !this.#wanted && !this.#primary.seeking;
-		if (off > (exact ? 0.02 : jumpFrom)) {
-			const at = performance.now();
-			if (screen.seeking || at - this.#jumped < jumpPause && !exact) {
-				return;
+		const still = !this.#wanted && !this.#primary.seeking;
+		const rested = still || performance.now() - this.#jumped > jumpPause;
+		if (off > (still ? 0.02 : jumpFrom) && rested) {
+			if (!screen.seeking) {
+				this.#jump(screen, now);
 			}
-			// A jump takes time, in which the other one goes on: by what the last one
-			// took too long, the next one goes farther.
-			if (this.#jumped > 0 && ahead < 0) {
-				this.#latency = Math.min(this.#latency + off / 2, 1);
-			}
-			this.#jumped = at;
-			const moving = this.#wanted && !this.#primary.paused && !lacks(this.#primary);
-			screen.currentTime = now + (moving ? this.#latency * this.#rate : 0);
-			screen.playbackRate = this.#rate;
 			return;
 		}
-		const wish = off > nudgeFrom && this.#wanted ? this.#rate * (1 - Math.sign(ahead) * nudge) : this.#rate;
 		// Once begun, a nudge goes on until the media are as good as together.
-		if (screen.playbackRate === this.#rate || off < nudgeFrom / 4 || wish !== this.#rate) {
-			if (screen.playbackRate !== wish) {
-				screen.playbackRate = wish;
-			}
+		const nudged = screen.playbackRate !== this.#rate;
+		const needed = this.#wanted && off > (nudged ? nudgeFrom / 4 : nudgeFrom);
+		const wish = needed ? this.#rate * (1 - Math.min(Math.max(ahead / 2, -nudge), nudge)) : this.#rate;
+		if (Math.abs(screen.playbackRate - wish) > 0.01 || !needed && nudged) {
+			screen.playbackRate = wish;
 		}
+	}
+
+	// A jump takes time, in which the other medium goes on: by so much it goes
+	// farther.
+	#jump(screen, now) {
+		const moving = this.#wanted && !this.#primary.paused && !lacks(this.#primary);
+		this.#jumped = performance.now();
+		screen.currentTime = now + (moving ? this.#latency * this.#rate : 0);
+		screen.playbackRate = this.#rate;
 	}
 
 	#waitForEachOther(screen, now) {

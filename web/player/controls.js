@@ -69,11 +69,13 @@ export function createControls({ clock, texts, memory, slides }) {
 		byId(id).hidden = starts.length < 2;
 	}
 
+	let begun = false;
 	function refresh() {
 		const { playing, muted } = clock;
+		begun ||= playing;
 		setIcon(byId('play'), playing ? 'pause' : 'play');
 		label(byId('play'), texts.say(playing ? 'pause' : 'play'));
-		byId('start').hidden = playing;
+		byId('start').hidden = begun; // whoever stops later wants to look
 		byId('waiting').hidden = !clock.waiting;
 		const silent = muted || clock.volume === 0;
 		setIcon(byId('mute'), silent ? 'mute' : 'loud');

@@ -41,29 +41,41 @@ export function sharing(recording) {
 export function createLayout({ recording, clock, texts, shared, side, asked }) {
 	const root = byId('player');
 	const mark = marker(root);
-	const slides = recording.slides.some((s) => s.kind === 'slide' || s.kind === 'logo');
-	const content = slides || recording.boards?.size > 0 || recording.media.screen !== null;
+	const slides = recording.slides.some((s) => s.kind !== 'deskshare');
+	const content = slides || recording.media.screen !== null;
 	const camera = recording.media.primary.kind === 'video';
+	const both = content && camera && asked !== 'media' && asked !== 'content';
 	const fixed = asked === 'disabled';
-	// Sound alone has its own picture, which is content too.
-	const parts = [content && !(asked === 'media' && camera) || !camera ? 'content' : '', camera && !(asked === 'content' && content) ? 'camera' : ''].filter(Boolean);
 	let swapped = asked === 'swapped';
-	let open = side || parts.length > 1;
-	let on = /** @type {boolean|null} */ (null);
+	let open = side || both;
+	let on = false; // the shared screen is the content
 
-	byId('sound').hidden = content || camera;
-	byId('stage').hidden = !slides && !recording.boards?.size;
-	byId('swap').hidden = parts.length < 2 || fixed;
+	byId('stage').hidden = !slides;
+	byId('swap').hidden = !both || fixed;
 	byId('side-toggle').hidden = !open || fixed;
 	if (asked === 'content') {
 		open = false;
+	}
+
+	// What there is to see at the moment, the large one first. Without slides, the
+	// content comes and goes with the shared screen; sound alone has its own
+	// picture.
+	function parts() {
+		const some = [
+			!camera || (slides || on) && asked !== 'media' ? 'content' : '',
+			camera && !(content && asked === 'content') ? 'camera' : '',
+		].filter(Boolean);
+		return swapped ? some.reverse() : some;
 	}
 
 	function show() {
 		root.dataset.side = open ? 'open' : 'closed';
 		root.dataset.panels = side ? 'some' : 'none';
 		root.dataset.swapped = String(swapped);
-		[root.dataset.large, root.dataset.small = 'none'] = swapped ? parts.toReversed() : parts;
+		[root.dataset.large = 'content', root.dataset.small = 'none'] = parts();
+		root.dataset.screen = on ? 'on' : 'off';
+		byId('screen').hidden = !on;
+		byId('sound').hidden = camera || slides || on;
 		byId('side-toggle').setAttribute('aria-expanded', String(open));
 		label(byId('side-toggle'), texts.say(open ? 'side_hide' : 'side'));
 		byId('swap').setAttribute('aria-pressed', String(swapped));
@@ -73,8 +85,7 @@ export function createLayout({ recording, clock, texts, shared, side, asked }) {
 		const now = shared(time);
 		if (now !== on) {
 			on = now;
-			byId('screen').hidden = !now;
-			root.dataset.screen = now ? 'on' : 'off';
+			show();
 		}
 		mark('playing', String(clock.playing));
 		mark('waiting', String(clock.waiting));

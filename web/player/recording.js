@@ -2,13 +2,13 @@
 // sorted by time. Every file but the media may be missing or broken: it is then
 // named among the problems, and the rest plays.
 
-import { all, numbers, parse, textOf } from './xml.js';
-import { byTime } from './lookup.js';
-import { number, object, seconds, string } from './values.js';
+import { parse, textOf } from './xml.js';
+import { number, own, string } from './values.js';
 import { probe, readText } from './source.js';
 import { resolver } from './links.js';
+import { deskshareOf, readCursor, readDeskshare, readLayout, readPanzooms } from './presenter.js';
 import { addTexts, readBoards, readSlides } from './slides.js';
-import { readWhiteboard } from './whiteboard.js';
+import { readWhiteboard, unknownTypes } from './whiteboard.js';
 import { merged, readCaptions, readChat, readPolls, readVideos } from './stream.js';
 
 /** Why a recording cannot be played at all. */
@@ -42,6 +42,7 @@ export class LoadError extends Error {
  * @property {{primary: Media & {kind: 'video'|'audio'}, screen: Media|null}} media
  * @property {Problem[]} problems
  * @property {(name: unknown) => string|null} resolve address of a file of the recording
+ * @property {import('./board.js').Paint} paint paints the drawings
  */
 
 /** @typedef {{sources: {src: string, type: string}[]}} Media */
@@ -91,7 +92,27 @@ export async function load(id, { root = `/presentation/${encodeURIComponent(id)}
 	const got = new Map(names.map((name, i) => [name, texts[i]]));
 	const found = new Map(tracks.map((name, i) => [name, states[i]]));
 	check(got, found);
-	return read(id, root, got, found);
+	const recording = read(id, root, got, found);
+	await addPainter(recording);
+	return recording;
+}
+
+/**
+ * Gives a recording the painter of its drawings. That of others is not loaded.
+ * @param {Recording} recording
+ */
+async function addPainter(recording) {
+	const painters = { tldraw1: () => import('./tldraw1.js'), tldraw2: () => import('./tldraw2.js') };
+	const whiteboard = own(painters, recording.generation, null);
+	try {
+		const { paint, types } = await (whiteboard ?? (() => import('./shapes.js')))();
+		recording.paint = paint;
+		for (const detail of whiteboard ? unknownTypes(recording.boards, types) : []) {
+			recording.problems.push({ file: 'tldraw.json', reason: 'unknown-shape', detail });
+		}
+	} catch {
+		throw new LoadError('network');
+	}
 }
 
 /**
@@ -130,7 +151,7 @@ function read(id, root, got, found) {
 		...files.xml('metadata.xml', readMetadata, { title: '', start: null, participants: 0, duration: 0 }),
 		id, resolve, problems,
 		slides: files.xml('shapes.svg', (document) => readSlides(document, resolve), []),
-		...readDrawings(files, problems),
+		...readDrawings(files),
 		layout: files.xml('layout.xml', readLayout, []),
 		chat: merged(
 			files.xml('slides_new.xml', (document) => readChat(document, resolve), []),
@@ -141,7 +162,11 @@ function read(id, root, got, found) {
 		notes: got.get('notes.html')?.text || null,
 	};
 	files.json('presentation_text.json', (json) => addTexts(recording.slides, json), undefined);
-	recording.deskshare = readDeskshare(files, recording.slides);
+	const shared = files.xml('deskshare.xml', (document, damaged) => {
+		const events = readDeskshare(document);
+		return damaged && events.length === 0 ? null : events;
+	}, null);
+	recording.deskshare = shared ?? deskshareOf(recording.slides);
 	recording.generation = recording.slides.length === 0 && recording.boards.size === 0 ? 'none' : recording.generation;
 	recording.media = mediaOf(root, found, recording.deskshare.length > 0);
 	return recording;
@@ -209,72 +234,18 @@ function readMetadata(document) {
  * The drawings, from tldraw.json or shapes.svg, and how the presenter's view and
  * cursor are to be read.
  * @param {ReturnType<typeof reader>} files
- * @param {Problem[]} problems
  */
-function readDrawings(files, problems) {
+function readDrawings(files) {
 	const panzooms = files.xml('panzooms.xml', readPanzooms, { tldraw: false, list: [] });
 	const cursor = files.xml('cursor.xml', readCursor, { tldraw: false, list: [] });
-	const empty = { generation: 'tldraw2', page: { width: 1440, height: 1080 }, boards: new Map(), unknown: [] };
+	const empty = { generation: 'tldraw2', page: { width: 1440, height: 1080 }, boards: new Map() };
 	const whiteboard = files.json('tldraw.json', readWhiteboard, empty);
 	const tldraw = panzooms.tldraw || cursor.tldraw || whiteboard.boards.size > 0;
-	for (const detail of whiteboard.unknown) {
-		problems.push({ file: 'tldraw.json', reason: 'unknown-shape', detail });
-	}
 	return {
 		generation: tldraw ? whiteboard.generation : 'svg', page: whiteboard.page,
 		boards: tldraw ? whiteboard.boards : files.xml('shapes.svg', readBoards, new Map()),
 		panzooms: panzooms.list, cursor: cursor.list,
 	};
-}
-
-/** @param {Document} document */
-function isTldraw(document) {
-	return document.documentElement?.getAttribute('tldraw') === 'true';
-}
-
-/** @param {Document} document */
-function readPanzooms(document) {
-	const found = all(document, 'event').flatMap((event) => {
-		const time = seconds(event.getAttribute('timestamp'));
-		const box = numbers(textOf(event, 'viewBox'), 4);
-		return time === null || box === null ? [] : [{ time, x: box[0], y: box[1], w: box[2], h: box[3] }];
-	});
-	return { tldraw: isTldraw(document), list: byTime(found) };
-}
-
-/** @param {Document} document */
-function readCursor(document) {
-	const found = all(document, 'event').flatMap((event) => {
-		const time = seconds(event.getAttribute('timestamp'));
-		const point = numbers(textOf(event, 'cursor'), 2);
-		return time === null || point === null ? [] : [{ time, x: point[0], y: point[1] }];
-	});
-	return { tldraw: isTldraw(document), list: byTime(found) };
-}
-
-/** @param {Document} document */
-function readLayout(document) {
-	return byTime(all(document, 'event').flatMap((event) => {
-		const time = seconds(event.getAttribute('timestamp'));
-		return time === null ? [] : [{ time, screenshare: event.getAttribute('show_screenshare') === 'true' }];
-	}));
-}
-
-/**
- * When the screen was shared. Without the file that says so, the slides that
- * stand in for it do.
- * @param {ReturnType<typeof reader>} files
- * @param {import('./slides.js').Slide[]} slides
- */
-function readDeskshare(files, slides) {
-	const shown = slides.filter(({ kind }) => kind === 'deskshare').map((slide) => ({ start: slide.in, stop: slide.out }));
-	return files.xml('deskshare.xml', (document, damaged) => {
-		const events = all(document, 'event').map((event) => ({
-			start: number(event.getAttribute('start_timestamp'), NaN), stop: number(event.getAttribute('stop_timestamp'), Infinity),
-		}));
-		const whole = events.filter(({ start, stop }) => start < stop).sort((a, b) => a.start - b.start);
-		return damaged && whole.length === 0 ? shown : whole;
-	}, shown);
 }
 
 /**

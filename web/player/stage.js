@@ -8,14 +8,9 @@ import { createHatches } from './hatch.js';
 import { createMeasure } from './text.js';
 import { fix } from './values.js';
 import { picture, set, svg } from './draw.js';
-import { paint as paintShapes } from './shapes.js';
-import { paint as paintOld } from './tldraw1.js';
-import { paint as paintNew } from './tldraw2.js';
 
 /** @typedef {import('./recording.js').Recording} Recording */
 /** @typedef {import('./slides.js').Slide} Slide */
-
-const painters = { svg: paintShapes, tldraw1: paintOld, tldraw2: paintNew, none: paintShapes };
 
 /** Where nothing is shown. */
 const nowhere = [0, 0, 1600, 900];
@@ -37,7 +32,7 @@ const nowhere = [0, 0, 1600, 900];
  */
 export function createStage(recording, { label = (slide) => slide?.text ?? '' } = {}) {
 	const hatches = createHatches();
-	const board = createBoard(painters[recording.generation], {
+	const board = createBoard(recording.paint, {
 		resolve: recording.resolve, measure: createMeasure(), hatch: hatches.fill,
 	});
 	const paper = svg('g');

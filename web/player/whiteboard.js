@@ -2,8 +2,6 @@
 // holds, the size of the page that drawings are on, and their versions.
 
 import { list, number, object, seconds, string } from './values.js';
-import { types as oldTypes } from './tldraw1.js';
-import { types as newTypes } from './tldraw2.js';
 
 /** The most versions that are read. */
 const mostVersions = 200000;
@@ -13,7 +11,6 @@ const mostVersions = 200000;
  * @property {'tldraw1'|'tldraw2'} generation
  * @property {{width: number, height: number}} page what a slide is scaled to fit into
  * @property {Map<string, import('./lookup.js').Version[]>} boards by the image they are on
- * @property {string[]} unknown types of drawings that cannot be shown
  */
 
 /**
@@ -34,7 +31,7 @@ export function readWhiteboard(json) {
 	const generation = generationOf(boards, major);
 	const early = generation === 'tldraw1' && major === 2 && (minor < 6 || (minor === 6 && patch < 1));
 	return {
-		generation, boards, unknown: unknownTypes(boards, generation === 'tldraw2' ? newTypes : oldTypes),
+		generation, boards,
 		page: early ? { width: 2048, height: 1536 } : { width: 1440, height: 1080 },
 	};
 }
@@ -89,11 +86,12 @@ function versionsOf(board, left) {
 }
 
 /**
+ * The types of drawings that cannot be shown.
  * @param {Map<string, import('./lookup.js').Version[]>} boards
  * @param {Set<string>} known
  * @returns {string[]}
  */
-function unknownTypes(boards, known) {
+export function unknownTypes(boards, known) {
 	const unknown = new Set();
 	for (const versions of boards.values()) {
 		for (const { data } of versions) {
