@@ -7,7 +7,7 @@ import { number, seconds } from './values.js';
 
 /** @param {Document} document */
 function isTldraw(document) {
-	return document.documentElement?.getAttribute('tldraw') === 'true';
+	return all(document, 'recording')[0]?.getAttribute('tldraw') === 'true';
 }
 
 /** @param {Document} document */

@@ -50,7 +50,10 @@ export function readSlides(document, resolve) {
 		});
 	}
 	byTime(showings);
+	const known = new Set();
 	showings.forEach((slide, i) => {
+		slide.id = known.has(slide.id) ? `${slide.id}-at-${i}` : slide.id;
+		known.add(slide.id);
 		slide.out = showings[i + 1]?.in ?? Infinity;
 	});
 	return showings.filter((slide) => slide.in < slide.out);

@@ -43,7 +43,7 @@ export function createStage(recording, { label = (slide) => slide?.text ?? '' } 
 	});
 	// The view cuts off at its own edge, the picture around it may be larger.
 	const view = svg('svg', { overflow: 'hidden' }, hatches.element, paper, board.element, dot);
-	const element = svg('svg', { role: 'img', preserveAspectRatio: 'xMidYMid meet', focusable: 'false' }, view);
+	const element = svg('svg', { preserveAspectRatio: 'xMidYMid meet' }, view);
 	const changes = new Map();
 	/** @type {Slide|null|undefined} */
 	let slide;
@@ -73,7 +73,8 @@ export function createStage(recording, { label = (slide) => slide?.text ?? '' } 
 			changes.set(image, changesOf(next?.kind === 'deskshare' ? [] : recording.boards.get(image) ?? [], revives));
 		}
 		board.show(changes.get(image));
-		set(element, { 'aria-label': label(next) || null });
+		const name = label(next);
+		set(element, { role: name ? 'img' : 'presentation', 'aria-label': name || null });
 		// The picture that comes next is there when it is its turn.
 		if (following?.href) {
 			new Image().src = following.href;

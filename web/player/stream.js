@@ -55,7 +55,7 @@ export function readChat(document, resolve) {
 			emphasized: line.getAttribute('chatEmphasizedText') === 'true',
 			parts: messageParts(line.getAttribute('message'), resolve),
 			replyTo: string(line.getAttribute('replyToMessageId'), 200) || null,
-			edited: number(line.getAttribute('lastEditedTimestamp'), 0) > 0,
+			edited: !/^0*$/.test(line.getAttribute('lastEditedTimestamp') ?? ''),
 			reactions: reactionsOf(line),
 		}];
 	});

@@ -12,24 +12,29 @@ const xlink = 'http://www.w3.org/1999/xlink';
  */
 
 /**
- * Parses a file. Of a damaged one the part before the fault is kept as far as
- * the browser gives it.
+ * Parses a file. Of a damaged one the part before the fault is kept. A browser
+ * that keeps nothing reads it as it would a page, which bears every fault.
  * @param {string} text
  * @returns {Parsed}
  */
 export function parse(text) {
-	const document = new DOMParser().parseFromString(text.replace(/^\ufeff?\s+/, ''), 'text/xml');
-	return { document, damaged: document.getElementsByTagName('parsererror').length > 0 };
+	const parser = new DOMParser();
+	const document = parser.parseFromString(text.replace(/^\ufeff?\s+/, ''), 'text/xml');
+	const damaged = document.getElementsByTagName('parsererror').length > 0;
+	const nothing = document.documentElement.localName === 'parsererror';
+	return { document: nothing ? parser.parseFromString(text, 'text/html') : document, damaged };
 }
 
 /**
  * The elements with a name, whatever their namespace, in the order of the file.
+ * In what was read as a page, names may have lost their capitals.
  * @param {Document|Element} node
  * @param {string} name
  * @returns {Element[]}
  */
 export function all(node, name) {
-	return Array.from(node.getElementsByTagNameNS('*', name));
+	const found = node.getElementsByTagNameNS('*', name);
+	return Array.from(found.length > 0 ? found : node.getElementsByTagNameNS('*', name.toLowerCase()));
 }
 
 /**
@@ -39,7 +44,7 @@ export function all(node, name) {
  * @returns {string}
  */
 export function textOf(node, name) {
-	return (node.getElementsByTagNameNS('*', name)[0]?.textContent ?? '').trim();
+	return (all(node, name)[0]?.textContent ?? '').trim();
 }
 
 /**

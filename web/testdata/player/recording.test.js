@@ -33,9 +33,9 @@ test('slides have places, kinds and texts', async () => {
 });
 
 test('of slides that come at once the last is shown, and an old image may be shown twice', async () => {
-	const r = await loaded({ ...whole, 'shapes.svg': shapesOf([['image1', '0.0', png(1)], ['image2', '0.0', png(2)], ['image3', '5.0 9.0', png(3)], ['image4', '7', png(4)], ['none', 8, '']]) });
+	const r = await loaded({ ...whole, 'shapes.svg': shapesOf([['image1', '0.0', png(1)], ['image2', '0.0', png(2)], ['image3', '5.0 9.0', png(3)], ['image4', '7', png(4)], ['none', 8, ''], ['image4', 11, png(1)]]) });
 	equal(r.slides.map((s) => [s.id, s.image, s.in, s.out]),
-		[['image2', 'image2', 0, 5], ['image3', 'image3', 5, 7], ['image4', 'image4', 7, 9], ['image3-2', 'image3', 9, Infinity]]);
+		[['image2', 'image2', 0, 5], ['image3', 'image3', 5, 7], ['image4', 'image4', 7, 9], ['image3-2', 'image3', 9, 11], ['image4-at-5', 'image4', 11, Infinity]]);
 });
 
 test('media are offered in the order to try them', async () => {
@@ -78,6 +78,8 @@ test('what cannot be read is named and the rest plays', async () => {
 	equal(r.problems.map(({ file, reason }) => `${file} ${reason}`).sort(),
 		['cursor.xml unreachable', 'panzooms.xml missing', 'polls.json damaged', 'shapes.svg damaged']);
 	ok(r.slides.length >= 2, 'slides before the fault');
+	const cut = await loaded({ ...whole, 'panzooms.xml': panzoomsOf([[0, '0 0 160 90'], [5, '1 2 3 4']], true).slice(0, -30) });
+	equal([cut.panzooms[0], cut.generation], [{ time: 0, x: 0, y: 0, w: 160, h: 90 }, 'tldraw2']);
 });
 
 test('only media are needed', async () => {

@@ -12,6 +12,7 @@ const drawings = canvas(1, [
 	shape('text3', 4.0, -1, '<switch><foreignObject x="100" y="200" width="300" height="80"><p xmlns="http://www.w3.org/1999/xhtml" style="color:#00ff00;font-size:24px">one<br/>two</p></foreignObject></switch>'),
 	shape('poll4', 5.0, -1, `<image xlink:href="presentation/${pres}/poll_result1.svg" width="200" height="100" x="1" y="2"/>`),
 	shape('dot5', 5.5, -1, '<circle cx="3" cy="4" r="2"/>', 'stroke:none;fill:#0000ff'),
+	shape('old6', 5.7, -1, '<rect x="1" y="2" width="50" height="40" fill="#ffffff"/><image xlink:href="presentation/poll.svg" width="40" height="50" x="1" y="2" transform="rotate(90, 1, 2) translate(0, -50)"/><polyline points="0,0 1,1 2,2"/>'),
 ].join('')) + canvas(3, shape('line9', 20.0, -1, '<line x1="0" y1="0" x2="5" y2="5"/>'));
 
 const files = {
@@ -31,8 +32,8 @@ test('the stage shows slide, view, drawings and cursor of a time', async () => {
 	equal(at(0), ['image1', '0 0 1600 900', 0, null, '']);
 	equal(at(2.5), ['image1', '0 0 1600 900', 2, [800, 225], 'pencil1 rect2']);
 	equal(at(3), ['image1', '0 0 1600 900', 2, [800, 225], 'rect2 pencil1']);
-	equal(at(6), ['image1', '0 0 1600 900', 4, [800, 225], 'rect2 text3 poll4 dot5']);
-	equal(at(9), ['image1', '200 100 800 450', 4, [600, 325], 'rect2 text3 poll4 dot5']);
+	equal(at(6), ['image1', '0 0 1600 900', 5, [800, 225], 'rect2 text3 poll4 dot5 old6']);
+	equal(at(9), ['image1', '200 100 800 450', 5, [600, 325], 'rect2 text3 poll4 dot5 old6']);
 	equal(at(10), ['image2', '0 0 1280 720', 0, null, '']);
 	equal(at(25), ['image3', '0 0 800 600', 1, [400, 300], 'line9']);
 	equal(at(-1), [null, '0 0 1600 900', 0, null, '']);
@@ -60,12 +61,12 @@ test('jumping back and forth shows what playing shows', async () => {
 
 test('what does not change stays untouched', async () => {
 	const { stage, element } = await staged(files);
-	stage.update(5.6);
+	stage.update(5.8);
 	const seen = [];
 	const observer = new MutationObserver((records) => seen.push(...records));
 	observer.observe(element, { subtree: true, childList: true, attributes: true, characterData: true });
-	stage.update(5.7);
-	stage.update(5.7);
+	stage.update(5.9);
+	stage.update(5.9);
 	seen.push(...observer.takeRecords());
 	equal(seen.length, 0);
 	const kept = element.querySelector('[data-shape=rect2]');
@@ -85,6 +86,8 @@ test('elements are made like those of the file', async () => {
 	equal(one('[data-shape=text3] g g').getAttribute('fill'), '#00ff00');
 	equal(one('[data-shape=poll4] image').getAttribute('href'), `/presentation/r/presentation/${pres}/poll_result1.svg`);
 	equal(one('[data-shape=dot5] circle').getAttribute('r'), '2');
+	equal(one('[data-shape=old6] image').getAttribute('transform'), 'rotate(90, 1, 2) translate(0, -50)');
+	equal(one('[data-shape=old6] polyline').getAttribute('points'), '0,0 1,1 2,2');
 	equal(one('image').getAttribute('href'), `/presentation/r/${png(1)}`);
 	stage.destroy();
 });
