@@ -4,13 +4,14 @@
 
 import { string } from './values.js';
 import { webLink } from './links.js';
+import { inert } from './xml.js';
 
 /**
  * A part of a message: plain text, or a link if it has an address.
  * @typedef {{text: string, href?: string}} Part
  */
 
-const silent = new Set(['SCRIPT', 'STYLE', 'TEMPLATE', 'NOSCRIPT', 'IFRAME', 'OBJECT', 'EMBED', 'TITLE', 'HEAD', 'SVG', 'MATH', 'svg', 'math']);
+const silent = new Set(['SCRIPT', 'STYLE', 'X-STYLE', 'TEMPLATE', 'NOSCRIPT', 'IFRAME', 'OBJECT', 'EMBED', 'TITLE', 'HEAD', 'SVG', 'MATH', 'svg', 'math']);
 const breaking = new Set(['BR', 'P', 'DIV', 'LI', 'TR']);
 
 /** What a message may have of parts. */
@@ -34,7 +35,7 @@ export function messageParts(html, resolve = () => null) {
 		addText(parts, source);
 		return parts;
 	}
-	const body = new DOMParser().parseFromString(source, 'text/html').body;
+	const body = new DOMParser().parseFromString(inert(source), 'text/html').body;
 	addNodes(parts, body, resolve, 0);
 	return trimmed(parts);
 }
@@ -144,7 +145,7 @@ const mostNotes = 20000;
  * @returns {DocumentFragment}
  */
 export function notesFragment(html) {
-	const body = new DOMParser().parseFromString(string(html, 2000000), 'text/html').body;
+	const body = new DOMParser().parseFromString(inert(string(html, 2000000)), 'text/html').body;
 	const made = document.createDocumentFragment();
 	const left = { nodes: mostNotes };
 	copyNotes(body, made, 0, left);
