@@ -1,8 +1,10 @@
 package playertest
 
 import (
+	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,25 +40,23 @@ func TestBrokenFiles(t *testing.T) {
 			h := newTheatre(t, nil)
 			r := h.show(recordingtest.Options{Version: version})
 			for _, name := range optional(r) {
-				for kind, damage := range damages {
-					if kind != "garbage" && version != recordingtest.V30 {
-						continue
-					}
-					h.replace(r, name, damage(r.Text(name)))
-					p := h.play(t, laptop, r.Path())
-					if strings.HasSuffix(name, ".vtt") {
-						p.captionsOn(strings.TrimSuffix(strings.TrimPrefix(name, "caption_"), ".vtt"))
-					}
-					p.goesOn(name + ", " + kind)
-					mayBeFine := kind == "torn" && strings.HasSuffix(name, ".vtt") || strings.HasSuffix(name, ".html")
-					if !mayBeFine {
-						p.wait(`!document.querySelector("#problems").hidden`)
-						if problems := p.problems(); !strings.Contains(problems, name) {
-							t.Errorf("%s, %s: the problems are %q", name, kind, problems)
-						}
-					}
-					p.close()
+				if version != recordingtest.V30 && !slices.Contains([]string{"shapes.svg", "tldraw.json"}, name) {
+					continue // the same in all of them
 				}
+				kind := "torn"
+				if strings.HasSuffix(name, ".vtt") {
+					kind = "garbage" // a torn text is only a shorter one
+				}
+				h.replace(r, name, damages[kind](r.Text(name)))
+				p := h.play(t, laptop, r.Path())
+				if strings.HasSuffix(name, ".vtt") {
+					p.captionsOn(strings.TrimSuffix(strings.TrimPrefix(name, "caption_"), ".vtt"))
+				}
+				p.goesOn(name)
+				if name != "notes.html" { // which browsers read whatever it is
+					p.wait(fmt.Sprintf(`document.querySelector("#problem-list").textContent.includes(%q)`, name))
+				}
+				p.close()
 			}
 		})
 	}
@@ -107,6 +107,9 @@ func TestEverythingBroken(t *testing.T) {
 		p.goesOn("everything, " + kind)
 		problems := p.problems()
 		for _, name := range []string{"shapes.svg", "tldraw.json", "cursor.xml", "polls.json"} {
+			if kind == "another" && strings.HasSuffix(name, ".json") {
+				continue // it is what it should be, but that nothing is in it
+			}
 			if !strings.Contains(problems, name) {
 				t.Errorf("everything, %s: %s is not among the problems %q", kind, name, problems)
 			}

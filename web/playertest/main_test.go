@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -21,6 +25,8 @@ type house struct {
 	browser func() (context.Context, error)
 	studio  func() (*recordingtest.Studio, error)
 	close   []func()
+
+	strangers atomic.Int64 // who asked the host that no page may ask
 }
 
 var shared house
@@ -31,7 +37,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	shared = house{dir: dir}
+	shared.dir = dir
 	shared.browser = sync.OnceValues(shared.startBrowser)
 	shared.studio = sync.OnceValues(func() (*recordingtest.Studio, error) { return recordingtest.NewStudio(dir) })
 	code := m.Run()
@@ -42,8 +48,29 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// startBrowser starts Chromium. No name resolves in it but addresses of this
-// machine, so that a page that asks another host cannot reach it.
+// listenAsStranger counts who asks the host that hostile recordings name, and
+// returns its address. Who only connects does not count: browsers do that ahead,
+// for a frame that a policy then forbids.
+func (h *house) listenAsStranger() (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		h.strangers.Add(1)
+		w.WriteHeader(http.StatusNotFound)
+	})}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ln) }()
+	h.close = append(h.close, func() {
+		_ = server.Close()
+		<-done
+	})
+	return ln.Addr().String(), nil
+}
+
+// startBrowser starts Chromium. No name resolves in it but that of the stranger,
+// who counts.
 func (h *house) startBrowser() (context.Context, error) {
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -55,10 +82,14 @@ func (h *house) startBrowser() (context.Context, error) {
 	if path == "" {
 		return nil, errors.New("chromium is not installed")
 	}
+	stranger, err := h.listenAsStranger()
+	if err != nil {
+		return nil, err
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.Flag("no-sandbox", true), chromedp.Flag("disable-gpu", true), chromedp.UserDataDir(h.dir+"/profile"),
 		chromedp.Flag("mute-audio", true), chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+		chromedp.Flag("host-resolver-rules", "MAP "+recordingtest.Stranger+" "+stranger+", MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 		chromedp.Flag("lang", "en-US"), chromedp.Flag("disable-features", "Translate,MediaRouter"),
 	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)

@@ -104,7 +104,7 @@ func TestNothingToPlay(t *testing.T) {
 	p.wantFailure("network", "")
 	h.disturb(nil)
 	p.click("#retry")
-	p.wait(`document.documentElement.dataset.state === "ready"`)
+	p.wait(`document.documentElement?.dataset.state === "ready"`)
 
 	hidden := h.show(recordingtest.Options{Title: "Hidden"})
 	if _, err := h.library.SetPublished(t.Context(), nil, []string{hidden.ID}, false); err != nil {

@@ -192,7 +192,7 @@ func (p *tab) open(url string) {
 	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
 		p.t.Fatalf("%s: %v", url, err)
 	}
-	p.wait(`["ready", "failed"].includes(document.documentElement.dataset.state)`)
+	p.wait(`["ready", "failed"].includes(document.documentElement?.dataset.state)`)
 }
 
 // play opens the player in a new tab, and waits until it can play.
@@ -200,7 +200,7 @@ func (h *theatre) play(t testing.TB, v view, path string) *tab {
 	t.Helper()
 	p := newTab(t, v)
 	p.open(h.url + path)
-	p.wait(`document.documentElement.dataset.state === "ready"`)
+	p.wait(`document.documentElement?.dataset.state === "ready"`)
 	p.wait(`document.querySelector("#camera").readyState >= 2 && !document.querySelector("#camera").seeking`)
 	return p
 }
