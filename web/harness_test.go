@@ -53,6 +53,7 @@ type settings struct {
 	health     func(context.Context) error  // nil: the store's
 	// certificates make the listener speak TLS; they are run until the test ends.
 	certificates func(Config, *slog.Logger) *Certificates
+	player       *InstalledPlayer
 	noSync       bool
 }
 
@@ -130,7 +131,7 @@ func newSystem(t testing.TB, o settings) *system {
 	s.web = New(Options{
 		Config: webConfig, Certificates: certificates, Version: "test", Pool: s.pool, Secrets: []bbb.Secret{testSecret},
 		Store: s.store, Library: s.library, Spool: s.spool, Recordings: recordingsConfig,
-		Health: health, Metrics: metrics, Log: log.With("component", "web"),
+		Health: health, Metrics: metrics, Log: log.With("component", "web"), Player: o.player,
 	})
 	s.listen()
 	s.addServers(o.servers)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -27,9 +28,14 @@ func (s *Server) playerRoutes() {
 		s.show(playerPath+":id/*", s.play)
 	}
 	s.show(assetsPath+":version/*", s.playerAsset)
-	s.show("/presentation/:id/"+downloadsName+".json", s.listDownloads)
-	s.show("/presentation/:id/"+downloadsName+"/:format/:name", s.download)
-	s.show("/podcast/:id/:name", s.playSound)
+	served := s.recordingsConfig().Formats
+	if slices.Contains(served, "presentation") {
+		s.show("/presentation/:id/"+downloadsName+".json", s.listDownloads)
+		s.show("/presentation/:id/"+downloadsName+"/:format/:name", s.download)
+	}
+	if slices.Contains(served, "podcast") {
+		s.show("/podcast/:id/:name", s.playSound)
+	}
 }
 
 // play answers with the page that plays a presentation. It is open to whoever

@@ -11,7 +11,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
-	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,6 +66,7 @@ func newPlayerAssets() *playerAssets {
 			return err
 		}
 		name = strings.TrimPrefix(name, "player/")
+		content = slim(content)
 		fmt.Fprintf(sum, "%s %d\n", name, len(content))
 		_, _ = sum.Write(content)
 		p.files[name] = newAsset(name, content)
@@ -80,25 +81,78 @@ func newPlayerAssets() *playerAssets {
 	return p
 }
 
-// complete writes into the page what it needs to know of its files: their
-// version, the languages, and which modules there are, so that a browser fetches
-// them all at once.
-func (p *playerAssets) complete(index []byte) []byte {
-	var preload strings.Builder
-	var locales []string
-	for _, name := range slices.Sorted(maps.Keys(p.files)) {
-		if path.Ext(name) == ".js" {
-			preload.WriteString(`<link rel="modulepreload" href="` + assetsPath + name + "\">\n")
+// slim leaves out what only people read of a file: comments that have lines of
+// their own, and indentation. The lines stay, so that their numbers in messages
+// of a browser are those of the source.
+func slim(source []byte) []byte {
+	var out bytes.Buffer
+	comment := false
+	for line := range strings.Lines(string(source)) {
+		text := strings.TrimSpace(line)
+		if comment = comment || strings.HasPrefix(text, "/*"); comment {
+			var ends bool
+			_, text, ends = strings.Cut(text, "*/")
+			text, comment = strings.TrimSpace(text), !ends
 		}
-		if tag, ok := strings.CutPrefix(name, "locale/"); ok {
-			locales = append(locales, strings.TrimSuffix(tag, ".json"))
+		if !strings.HasPrefix(text, "//") {
+			out.WriteString(text)
+		}
+		out.WriteByte('\n')
+	}
+	return out.Bytes()
+}
+
+// imports matches what a module needs before it can run. What it imports in
+// passing, import(), it fetches when it needs it.
+var imports = regexp.MustCompile(`(?m)^(?:import|export)\b[^'"\n]*['"]\./([^'"]+)['"];$`)
+
+// needed are the modules without which the page does not begin, in order.
+func (p *playerAssets) needed() []string { return p.reachable("main.js") }
+
+// reachable are a module and all that it imports.
+func (p *playerAssets) reachable(from string) []string {
+	seen := map[string]bool{from: true}
+	for queue := []string{from}; len(queue) > 0; queue = queue[1:] {
+		file, ok := p.files[queue[0]]
+		if !ok {
+			continue
+		}
+		for _, found := range imports.FindAllSubmatch(file.plain, -1) {
+			if name := string(found[1]); !seen[name] {
+				seen[name] = true
+				queue = append(queue, name)
+			}
 		}
 	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// complete writes into the page what it needs to know of its files: their
+// version, the languages, and the modules, so that a browser fetches them all at
+// once rather than one after another.
+func (p *playerAssets) complete(index []byte) []byte {
+	base := assetsPath + p.version + "/"
+	var preload strings.Builder
+	for _, name := range p.needed() {
+		preload.WriteString(`<link rel="modulepreload" href="` + base + name + "\">\n")
+	}
 	return []byte(strings.NewReplacer(
-		"</head>", strings.ReplaceAll(preload.String(), assetsPath, assetsPath+p.version+"/")+"</head>",
-		assetsPath, assetsPath+p.version+"/",
-		`data-locales="`+reference+`"`, `data-locales="`+strings.Join(locales, " ")+`"`,
+		"</head>", preload.String()+"</head>",
+		assetsPath, base,
+		`data-locales="`+reference+`"`, `data-locales="`+strings.Join(p.locales(), " ")+`"`,
 	).Replace(string(index)))
+}
+
+// locales are the languages that there are texts in, in order.
+func (p *playerAssets) locales() []string {
+	var tags []string
+	for name := range p.files {
+		if tag, ok := strings.CutPrefix(name, "locale/"); ok {
+			tags = append(tags, strings.TrimSuffix(tag, ".json"))
+		}
+	}
+	slices.Sort(tags)
+	return tags
 }
 
 // page is the page for a configured language.

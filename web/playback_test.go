@@ -59,7 +59,7 @@ func TestEveryLinkPlays(t *testing.T) {
 		t.Fatal(err)
 	}
 	types := map[string]string{
-		"presentation": "text/html; charset=UTF-8", "video": "text/html; charset=utf-8", "screenshare": "text/html; charset=utf-8",
+		"presentation": "text/html; charset=utf-8", "video": "text/html; charset=utf-8", "screenshare": "text/html; charset=utf-8",
 		"podcast": "audio/ogg", "notes": "application/pdf", "thumbnail": "image/png",
 	}
 	links := map[string]string{}

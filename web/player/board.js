@@ -153,7 +153,11 @@ export function createBoard(paint, tools) {
 	};
 }
 
-/** @param {Version} version */
+/**
+ * What stands for a drawing that is not painted.
+ * @param {Version} version
+ * @returns {Item}
+ */
 function blank(version) {
 	return { node: svg('g'), order: 0, unseen: true, version, sequence: version.sequence ?? 0 };
 }

@@ -48,7 +48,7 @@ export function picture(attributes) {
 }
 
 /**
- * A frame for a picture that is not in the recording, with what it is called.
+ * A frame for a picture that is not in the recording.
  * @param {number} w
  * @param {number} h
  * @returns {SVGElement}

@@ -6,7 +6,6 @@ import { Texts } from './i18n.js';
 import { Memory } from './memory.js';
 import { parseAddress } from './address.js';
 import { load } from './recording.js';
-import { loadPodcast } from './podcast.js';
 import { createStage } from './stage.js';
 import { Clock } from './clock.js';
 import { createControls } from './controls.js';
@@ -32,7 +31,7 @@ const toastFor = 6000;
 
 async function start() {
 	const address = parseAddress(new URL(location.href));
-	const loading = address.kind === 'podcast' ? loadPodcast(address.id, address.file) : load(address.id);
+	const loading = address.kind === 'podcast' ? podcast(address) : load(address.id);
 	loading.catch(() => {}); // looked at below, when there are words for it
 	const texts = await Texts.open();
 	byId('loading-text').textContent = texts.say('loading');
@@ -45,6 +44,12 @@ async function start() {
 			throw cause;
 		}
 	}
+}
+
+// Most visits are to presentations.
+async function podcast({ id, file }) {
+	const { loadPodcast } = await import('./podcast.js');
+	return loadPodcast(id, file);
 }
 
 /** Puts the page together for a recording. */

@@ -105,9 +105,13 @@ async function addPainter(recording) {
 	const painters = { tldraw1: () => import('./tldraw1.js'), tldraw2: () => import('./tldraw2.js') };
 	const whiteboard = own(painters, recording.generation, null);
 	try {
-		const { paint, types } = await (whiteboard ?? (() => import('./shapes.js')))();
+		if (whiteboard === null) {
+			recording.paint = (await import('./shapes.js')).paint;
+			return;
+		}
+		const { paint, types } = await whiteboard();
 		recording.paint = paint;
-		for (const detail of whiteboard ? unknownTypes(recording.boards, types) : []) {
+		for (const detail of unknownTypes(recording.boards, types)) {
 			recording.problems.push({ file: 'tldraw.json', reason: 'unknown-shape', detail });
 		}
 	} catch {

@@ -155,6 +155,21 @@ function setLine(line, { x, w, align, y }) {
 }
 
 /**
+ * What the picture is called that an empty frame stands for, along its lower
+ * edge.
+ * @param {string} text
+ * @param {number} w
+ * @param {number} h
+ * @param {Measure} measure
+ * @returns {SVGElement}
+ */
+export function frameName(text, w, h, measure) {
+	const size = Math.max(4, Math.min(16, h / 6));
+	const [line = ''] = wrap(text, w * 0.9, (part) => measure(part, size, 'sans-serif'));
+	return setText({ text: line, x: 0, y: h - size * 1.6, w, align: 'middle', size, family: 'sans-serif', color: '#6b7280' }, measure);
+}
+
+/**
  * The largest size at which a text fits into a box without being broken.
  * @param {string} text
  * @param {number} w

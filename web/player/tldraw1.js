@@ -3,7 +3,7 @@
 import { boxAround, distance, pointOf, pointsOf, wayOver } from './geometry.js';
 import { boxPath, chevronPath, cornerPath, ellipsePath, endsMeet, stroke, strokePath, wayPath } from './ink.js';
 import { emptyFrame, svg } from './draw.js';
-import { fittingSize, setText } from './text.js';
+import { fittingSize, frameName, setText } from './text.js';
 import { fix, list, number, object, own, string } from './values.js';
 
 const strokes = {
@@ -30,6 +30,7 @@ const families = {
 const sizes = { small: 0, medium: 1, large: 2 };
 const letters = [28, 48, 96];
 const noteLetters = [24, 36, 48];
+/** @type {Record<string, (string|null)[]>} */
 const dashes = { dashed: ['8 8', '14 14', '20 20'], dotted: ['0.1 8', '0.1 14', '0.1 20'] };
 
 const painters = { draw, rectangle, ellipse, triangle, arrow, line: arrow, text, sticky, group, image, video: image };
@@ -176,9 +177,9 @@ function sticky(data, look, scene) {
 }
 
 /** A picture whose bytes are not in the recording. */
-function image(data) {
+function image(data, look, scene) {
 	const box = sizeOf(data);
-	return { parts: [emptyFrame(box.w, box.h)], box };
+	return { parts: [emptyFrame(box.w, box.h), frameName(string(data.name, 200), box.w, box.h, scene.measure)], box };
 }
 
 /** Shows nothing itself: what lies in it is drawn in its place. */

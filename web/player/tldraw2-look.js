@@ -35,6 +35,7 @@ const sizes = { s: 0, m: 1, l: 2, xl: 3 };
 const widths = [2, 3.5, 5, 7.5];
 const letters = [18, 24, 36, 44];
 const labels = [18, 22, 26, 32];
+/** @type {Record<string, (string|null)[]>} */
 const dashes = {
 	dashed: ['4.37 4.91', '8.16 10.21', '11.85 14.81', '21.41 32.12'], dotted: ['0.02 4', '0.03 8', '0.05 12', '0.12 16'],
 };

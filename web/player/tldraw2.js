@@ -9,7 +9,7 @@ import { lookOf, wordsOf } from './tldraw2-look.js';
 import { outlineOf } from './tldraw2-geo.js';
 import { poll } from './tldraw2-poll.js';
 import { pointsOf } from './geometry.js';
-import { setText } from './text.js';
+import { frameName, setText } from './text.js';
 
 const painters = {
 	draw: (data, props, look) => ({ parts: draw(props, look) }),
@@ -142,5 +142,8 @@ function image(data, props, scene) {
 	const { w, h } = sizeOf(props);
 	const found = [props.src, props.url, object(data.meta).src].find((name) => pictures.test(string(name, 1000)));
 	const href = found === undefined ? null : scene.resolve(found);
-	return [href === null ? emptyFrame(w, h) : picture({ width: w, height: h, href, preserveAspectRatio: 'none' })];
+	if (href !== null) {
+		return [picture({ width: w, height: h, href, preserveAspectRatio: 'none' })];
+	}
+	return [emptyFrame(w, h), frameName(string(props.altText, 200) || string(props.name, 200), w, h, scene.measure)];
 }

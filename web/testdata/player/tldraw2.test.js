@@ -137,12 +137,13 @@ test('tldraw 2: order is that of the indices', async () => {
 test('tldraw 2: pictures are shown if the recording has them', async () => {
 	const { stage, find } = await one([
 		base('has', 'image', { w: 9, h: 9, src: '/presentation/r/file-uploads/a.png' }),
-		base('else', 'image', { w: 9, h: 9, src: 'https://evil.example/file-uploads/a.png' }),
+		base('else', 'image', { w: 90, h: 90, altText: 'a cat', src: 'https://evil.example/file-uploads/a.png' }),
 		base('other', 'image', { w: 9, h: 9, src: '/presentation/q/file-uploads/a.png' }),
 	]);
 	equal(find('has', 'image').getAttribute('href'), '/presentation/r/file-uploads/a.png');
 	equal([find('else', 'image'), find('other', 'image')], [null, null]);
 	ok(find('else', 'rect'), 'an empty frame');
+	equal(find('else', 'text').textContent, 'a cat');
 	stage.destroy();
 });
 
