@@ -29,6 +29,7 @@ type theatre struct {
 	store   *store.Store
 	library *recordings.Library
 	spool   string
+	server  http.Handler
 
 	mu       sync.Mutex
 	disturbs func(http.ResponseWriter, *http.Request) bool
@@ -106,13 +107,13 @@ func (h *theatre) listen(server *web.Server) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.url = "http://" + ln.Addr().String()
+	h.url, h.server = "http://"+ln.Addr().String(), server.Handler()
 	front := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.mu.Lock()
 		disturbs := h.disturbs
 		h.mu.Unlock()
 		if disturbs == nil || !disturbs(w, r) {
-			server.Handler().ServeHTTP(w, r)
+			h.server.ServeHTTP(w, r)
 		}
 	})}
 	served := make(chan error, 1)
