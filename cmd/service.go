@@ -12,6 +12,7 @@ import (
 
 	"scalelite/balancer/bbb"
 	"scalelite/cmd/config"
+	"scalelite/recordings"
 	"scalelite/web"
 	"scalelite/web/admin"
 )
@@ -65,7 +66,7 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 	if s.certs, err = web.OpenCertificates(l.Config.Web, s.core.store, log.With("component", "tls")); err != nil {
 		return s, err
 	}
-	player, err := web.OpenPlayer(l.Config.Recordings.PlayerDir)
+	player, err := openPlayer(l.Config.Recordings)
 	if err != nil {
 		return s, err
 	}
@@ -91,6 +92,14 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 	s.startHTTP(ctx, doors)
 	log.Info("listening", "address", s.addr.String(), "tls", l.Config.Web.TLS, "version", build().Version, "database", l.Config.Store.Path)
 	return s, nil
+}
+
+// openPlayer opens the player that the operator installed, if there is one.
+func openPlayer(c recordings.Config) (*web.InstalledPlayer, error) {
+	if !c.Enabled {
+		return nil, nil
+	}
+	return web.OpenPlayer(c.PlayerDir)
 }
 
 // doors are the listeners for HTTP; plain is nil without one.

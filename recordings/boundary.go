@@ -11,8 +11,9 @@ import (
 // ValidateFileSystems returns what is wrong with where the directories lie, each
 // problem beginning with its key: work_dir and both trees must be on one file
 // system, as directories are moved between them by renaming. One that is not
-// there yet counts as lying where it would be made. Unlike Open it changes
-// nothing, so it cannot tell two mounts of one file system.
+// there yet counts as lying where it would be made. player_dir must be there and
+// hold a page. Unlike Open it changes nothing, so it cannot tell two mounts of
+// one file system.
 func (c Config) ValidateFileSystems() error {
 	if !c.Enabled {
 		return nil
@@ -31,7 +32,21 @@ func (c Config) ValidateFileSystems() error {
 			errs = append(errs, fmt.Errorf("recordings.%s: %w", d.key, boundary(d.path, c.WorkDir)))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.validatePlayer())...)
+}
+
+func (c Config) validatePlayer() error {
+	if c.PlayerDir == "" {
+		return nil
+	}
+	info, err := os.Stat(filepath.Join(c.PlayerDir, "index.html"))
+	switch {
+	case absent(err) || err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("recordings.player_dir: %s has no index.html; give the directory that the player was built into", c.PlayerDir)
+	case err != nil:
+		return fmt.Errorf("recordings.player_dir: %w", err)
+	}
+	return nil
 }
 
 // boundary is the error of a tree that work_dir cannot rename into.

@@ -36,6 +36,27 @@ func TestParseSize(t *testing.T) {
 	}
 }
 
+// A player that is not there is found before the start.
+func TestPlayerDir(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := DefaultConfig().Below(dir)
+	for _, player := range []string{filepath.Join(dir, "none"), dir} {
+		c.PlayerDir = player
+		if err := c.ValidateFileSystems(); err == nil || !strings.HasPrefix(err.Error(), "recordings.player_dir: "+player+" has no index.html") {
+			t.Errorf("%s: %v", player, err)
+		}
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "index.html"), nil, 0o644))
+	if err := c.ValidateFileSystems(); err != nil {
+		t.Error(err)
+	}
+	c.PlayerDir, c.Enabled = filepath.Join(dir, "none"), false
+	if err := c.ValidateFileSystems(); err != nil {
+		t.Errorf("switched off: %v", err)
+	}
+}
+
 // A tree on another file system is found before anything is made there, also
 // where the directory is still missing.
 func TestFileSystemBoundary(t *testing.T) {

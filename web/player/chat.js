@@ -64,7 +64,7 @@ export function createChat({ lines, texts, seek }) {
 		}
 		head.append(make('button', {
 			type: 'button', class: 'when', tabindex: items.length === stop ? '0' : '-1', text: texts.clock(line.time),
-			'aria-label': texts.say('go_to', { time: texts.spoken(line.time) }),
+			'aria-label': texts.say('go_to', { time: texts.clock(line.time) }),
 		}));
 		item.append(head, ...bodyOf(line));
 		return item;

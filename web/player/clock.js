@@ -70,12 +70,12 @@ export class Clock extends EventTarget {
 		listen(primary, ['loadedmetadata', 'durationchange'], () => this.#known());
 		listen(primary, ['volumechange', 'progress'], () => this.#tell('state'));
 		listen(primary, ['play', 'pause', 'ended'], () => this.#outside());
-		listen(primary, ['error'], () => this.#tell('failed'));
+		whenDead(primary, this.#ends.signal, () => this.#tell('failed'));
 		if (screen) {
 			screen.muted = true;
 			listen(screen, ['seeked'], () => this.#arrived());
 			listen(screen, ['canplay', 'waiting', 'playing', 'loadedmetadata', 'ended'], () => this.#changed());
-			listen(screen, ['error'], () => this.#dropScreen());
+			whenDead(screen, this.#ends.signal, () => this.#dropScreen());
 		}
 		listen(document, ['visibilitychange'], () => {
 			this.#jumped = 0;
@@ -91,6 +91,9 @@ export class Clock extends EventTarget {
 		const own = this.#primary.duration;
 		return Number.isFinite(own) && own > 0 ? own : Math.max(this.#fallback, this.time);
 	}
+
+	/** Whether there ever was something to play. */
+	get begun() { return this.#primary.readyState > 0; }
 
 	/** Whether the viewer wants it to play. */
 	get playing() { return this.#wanted; }
@@ -323,4 +326,14 @@ export class Clock extends EventTarget {
 // Whether a medium has no data to go on with.
 function lacks(medium) {
 	return medium.seeking || medium.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && !medium.ended;
+}
+
+// Calls back when a medium cannot be played, or not any further. What a source
+// cannot, the next one may; the event is that of the source and does not bubble.
+function whenDead(medium, signal, then) {
+	medium.addEventListener('error', () => setTimeout(() => {
+		if (medium.error || medium.networkState === HTMLMediaElement.NETWORK_NO_SOURCE) {
+			then();
+		}
+	}), { signal, capture: true });
 }

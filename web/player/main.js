@@ -61,6 +61,8 @@ function open(recording, address, texts) {
 
 	const { primary, screen } = media(recording, texts);
 	const shared = sharing(recording);
+	let lost = false; // the shared screen, on the way
+	const seen = (/** @type {number} */ time) => !lost && shared.at(time);
 	const clock = new Clock({ primary, screen, fallback: recording.duration, shown: shared.between });
 	const seek = (/** @type {number} */ time) => clock.seek(time);
 	const stage = createStage(recording, { label: (slide) => describe(slide, texts) });
@@ -69,7 +71,7 @@ function open(recording, address, texts) {
 	const { chat: lines, slides } = recording;
 	const chat = createChat({ lines, texts, seek });
 	const notes = createNotes({ notes: recording.notes, chat: lines.length > 0, texts, onChat: chat.show });
-	const layout = createLayout({ recording, clock, texts, shared: shared.at, side: notes.any, asked: address.layout });
+	const layout = createLayout({ recording, clock, texts, shared: seen, side: notes.any, asked: address.layout });
 	const timed = slides.map((s) => ({ ...s, time: s.in }));
 	const controls = createControls({ clock, texts, memory, slides });
 	const seekbar = createSeekbar({ clock, texts, slides, slideAt: (time) => entryAt(timed, time) });
@@ -108,12 +110,30 @@ function open(recording, address, texts) {
 		mark('slide', now.slide?.id ?? '');
 		mark('drawings', String(now.drawings));
 		mark('viewbox', now.viewBox.join(' '));
-		mark('cursor', now.cursor && !shared.at(time) ? `${now.cursor.x} ${now.cursor.y}` : '');
+		mark('cursor', now.cursor && !seen(time) ? `${now.cursor.x} ${now.cursor.y}` : '');
 	}
 	clock.addEventListener('tick', update);
 	clock.addEventListener('state', update);
-	clock.addEventListener('screenfailed', () => problems.add('deskshare', 'unreachable'));
-	clock.addEventListener('failed', () => problems.add('media', 'unreachable'));
+	const nameOf = (/** @type {string} */ src) => src.split('/').slice(-2).join('/');
+	clock.addEventListener('screenfailed', () => {
+		lost = true;
+		problems.add(nameOf(recording.media.screen.sources.at(-1).src), 'unreachable');
+		update();
+	});
+	clock.addEventListener('failed', async () => {
+		const { src } = recording.media.primary.sources.at(-1);
+		problems.add(nameOf(src), 'unreachable');
+		if (await expired(src)) {
+			clock.destroy();
+			fail({ kind: 'expired' }, texts);
+		} else if (!clock.begun) {
+			clock.destroy();
+			fail({ kind: 'network' }, texts);
+		} else {
+			clock.pause();
+			toast(texts.say('network_title'), { text: texts.say('retry'), act: () => location.reload() });
+		}
+	});
 
 	begin({ recording, address, clock, memory, texts });
 	byId('loading').hidden = true;
@@ -121,6 +141,15 @@ function open(recording, address, texts) {
 	document.documentElement.dataset.state = 'ready';
 	update();
 	chat.show();
+}
+
+/** Whether a file is kept from the reader, whose cookie has run out. */
+async function expired(src) {
+	try {
+		return (await fetch(src, { method: 'HEAD' })).headers.get('X-Recording-State') === 'protected';
+	} catch {
+		return false;
+	}
 }
 
 /** Title and facts of the recording. */

@@ -33,7 +33,7 @@ function tabs(texts, onChat) {
 		const tab = make('button', { type: 'button', role: 'tab', id: `${name}-tab`, 'aria-controls': panel.id, text: texts.say(name) });
 		panel.setAttribute('role', 'tabpanel');
 		panel.setAttribute('aria-labelledby', tab.id);
-		byId(`${name}-title`).hidden = true;
+		byId(`${name}-title`).className = 'hidden'; // the tab says it
 		byId(name).setAttribute('aria-labelledby', tab.id);
 		tab.addEventListener('click', () => select(name));
 		return tab;

@@ -32,7 +32,7 @@ export function createStrip({ slides, texts, seek }) {
 		const name = slideName(slide, texts);
 		const button = make('button', {
 			type: 'button', title: slide.text.slice(0, 200) || false, data: { slide: slide.id },
-			'aria-label': texts.say('slide_at', { slide: name, time: texts.spoken(slide.in) }),
+			'aria-label': texts.say('slide_at', { slide: name, time: texts.clock(slide.in) }),
 		});
 		const source = slide.kind === 'deskshare' ? null : slide.thumb ?? slide.href;
 		if (source) {
