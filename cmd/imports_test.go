@@ -26,8 +26,10 @@ var layers = []string{
 	"scalelite/recordings/unpack",
 	"scalelite/recordings/sshspool",
 	"scalelite/recordings",
+	"scalelite/recordings/recordingtest",
 	"scalelite/web/admin",
 	"scalelite/web",
+	"scalelite/web/playertest",
 	"scalelite/cmd/config",
 	"scalelite/cmd/systemd",
 	"scalelite/cmd/doctor",
@@ -48,7 +50,8 @@ var fences = map[string][]string{
 
 // leaves import nothing of ours at all.
 var leaves = []string{
-	"scalelite/balancer/bbb", "scalelite/balancer/bbbtest", "scalelite/store/kv", "scalelite/cmd/systemd", "scalelite/systemd/bbbside",
+	"scalelite/balancer/bbb", "scalelite/balancer/bbbtest", "scalelite/recordings/recordingtest", "scalelite/store/kv",
+	"scalelite/cmd/systemd", "scalelite/systemd/bbbside",
 }
 
 func TestImportsGoDownOnly(t *testing.T) {

@@ -11,6 +11,21 @@ const xlink = 'http://www.w3.org/1999/xlink';
  * @property {boolean} damaged
  */
 
+// Names of attributes and elements that a browser acts on, within a tag.
+const active = /([\s"'/])(style|on[a-z]+)(?=\s*=)/gi;
+
+/**
+ * The same markup with the attributes that set styles or handle events as
+ * "data-style" and so on, and style and base elements as "x-style" and "x-base".
+ * A parser acts on none of them, but browsers hold what it reads to the policy
+ * of the page all the same, and complain of each one.
+ * @param {string} markup
+ * @returns {string}
+ */
+export function inert(markup) {
+	return markup.replace(/<[a-z][^<>]*/gi, (tag) => tag.replace(active, '$1data-$2')).replace(/<(\/?)(style|base)\b/gi, '<$1x-$2');
+}
+
 /**
  * Parses a file. Of a damaged one the part before the fault is kept. A browser
  * that keeps nothing reads it as it would a page, which bears every fault.

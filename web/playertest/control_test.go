@@ -1,0 +1,237 @@
+package playertest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"scalelite/recordings/recordingtest"
+)
+
+// is waits until an attribute of the player has a value.
+func (p *tab) is(name, value string) {
+	p.t.Helper()
+	p.wait(fmt.Sprintf(`document.querySelector("#player").dataset[%q] === %q`, name, value))
+}
+
+// at waits until the player is at a time.
+func (p *tab) at(seconds float64) {
+	p.t.Helper()
+	p.wait(fmt.Sprintf(`Math.abs(Number(document.querySelector("#player").dataset.time) - %v) < 0.3`, seconds))
+}
+
+// TestKeyboard: everything is done by keys, ours and those of the player that
+// people know.
+func TestKeyboard(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r := h.show(recordingtest.Options{})
+	p := h.play(t, laptop, r.Path())
+	for _, key := range []string{"Space", "k", "alt+shift+Enter"} {
+		p.key(key)
+		p.is("playing", "true")
+		p.key(key)
+		p.is("playing", "false")
+	}
+	p.seek(1)
+	for _, step := range []struct {
+		key string
+		at  float64
+	}{
+		{"ArrowRight", 16}, {"ArrowLeft", 1}, {"l", 16}, {"j", 1}, {"alt+shift+ArrowRight", 16}, {"alt+shift+ArrowLeft", 1},
+		{"PageDown", 6}, {"shift+ArrowRight", 12}, {"alt+shift+ArrowUp", 18}, {"alt+shift+ArrowDown", 12}, {"PageUp", 6}, {"shift+ArrowLeft", 0},
+	} {
+		p.key(step.key)
+		t.Log(step.key)
+		p.at(step.at)
+	}
+	volume := evaluate[float64](p, `document.querySelector("#camera").volume`)
+	p.key("ArrowDown")
+	p.wait(fmt.Sprintf(`document.querySelector("#camera").volume < %v`, volume))
+	p.key("ArrowUp")
+	p.wait(fmt.Sprintf(`document.querySelector("#camera").volume >= %v`, volume))
+	p.key("m")
+	p.wait(`document.querySelector("#camera").muted`)
+	p.key("m")
+	p.wait(`!document.querySelector("#camera").muted`)
+	p.key(">")
+	p.is("rate", "1.25")
+	p.wait(`document.querySelector("#camera").playbackRate === 1.25`)
+	p.key("<")
+	p.is("rate", "1")
+	p.key("c")
+	p.wait(`document.querySelector("#captions").getAttribute("aria-pressed") === "true"`)
+	for _, key := range []string{"s", "alt+shift+m"} {
+		before := evaluate[string](p, `document.querySelector("#swap").getAttribute("aria-pressed")`)
+		p.key(key)
+		p.wait(fmt.Sprintf(`document.querySelector("#swap").getAttribute("aria-pressed") !== %q`, before))
+	}
+	p.key("/")
+	p.wait(`document.activeElement?.id === "search"`)
+	p.key("Escape")
+	p.wait(`document.activeElement?.id !== "search"`)
+	p.key("?")
+	p.wait(`document.querySelector("#help").open`)
+	p.key("Escape")
+	p.wait(`!document.querySelector("#help").open`)
+	for _, key := range []string{"f", "alt+shift+k"} {
+		p.key(key)
+		p.wait(`document.fullscreenElement !== null`)
+		p.key(key)
+		p.wait(`document.fullscreenElement === null`)
+	}
+	p.wantQuiet()
+}
+
+// TestTabReachesEverything: whoever has only the Tab key gets to every control,
+// and sees where they are.
+func TestTabReachesEverything(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r := h.show(recordingtest.Options{})
+	p := h.play(t, laptop, r.Path())
+	var reached []string
+	for range 80 {
+		p.key("Tab")
+		focus := evaluate[struct {
+			ID      string
+			Visible bool
+		}](p, `(() => {
+			const element = document.activeElement, style = getComputedStyle(element);
+			const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== "none";
+			return {id: element.id || element.closest("[id]")?.id || "", visible: element === document.body || ring};
+		})()`)
+		if !focus.Visible {
+			t.Errorf("one cannot see that %q has the focus", focus.ID)
+		}
+		reached = append(reached, focus.ID)
+	}
+	for _, id := range []string{"play", "back", "forward", "previous", "next", "seek", "speed", "volume", "mute", "captions", "fullscreen", "swap", "side-toggle", "search", "chat", "strip"} {
+		if !slices.Contains(reached, id) {
+			t.Errorf("Tab does not reach %s, but %v", id, slices.Compact(reached))
+		}
+	}
+}
+
+// TestMouse: what is clicked does what it says.
+func TestMouse(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r := h.show(recordingtest.Options{})
+	p := h.play(t, laptop, r.Path()+"?locale=en")
+	p.click("#play")
+	p.is("playing", "true")
+	p.click("#play")
+	p.is("playing", "false")
+	p.seek(0)
+	for _, step := range []struct {
+		selector string
+		at       float64
+	}{
+		{"#next", 6}, {"#forward", 21}, {"#back", 6}, {"#previous", 0},
+		{`#strip button[data-slide="image3"]`, 12}, {`#strip button[data-slide="image5"]`, 24},
+		{`#chat li[data-time="7.5"] .head`, 7.5},
+	} {
+		p.click(step.selector)
+		t.Log(step.selector)
+		p.at(step.at)
+	}
+	// A quarter of the way along the bar.
+	box := evaluate[struct{ X, Y float64 }](p, `(() => { const b = document.querySelector("#seek").getBoundingClientRect(); return {x: b.x + b.width / 4, y: b.y + b.height / 2} })()`)
+	p.clickAt(box.X, box.Y)
+	p.wait(fmt.Sprintf(`Math.abs(Number(document.querySelector("#player").dataset.time) - %v) < 1`, recordingtest.Length/4.0))
+	open := `document.querySelector("#side").getBoundingClientRect().width > 0 && getComputedStyle(document.querySelector("#side")).visibility !== "hidden"`
+	if !evaluate[bool](p, open) {
+		t.Error("the column at the side is not there")
+	}
+	p.click("#side-toggle")
+	p.wait("!(" + open + ")")
+	p.click("#side-toggle")
+	p.wait(open)
+	if t.Failed() {
+		t.Log(p.describe())
+	}
+	p.wantQuiet()
+}
+
+// TestSearch finds slides by their text and lines by what was said, and leads to
+// them.
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r := h.show(recordingtest.Options{})
+	p := h.play(t, laptop, r.Path()+"?locale=en")
+	for _, find := range []struct {
+		text string
+		at   []float64 // in the order of time
+	}{
+		{"photosynth", []float64{6}}, {"LEAF", []float64{7.5, 12, 14}}, {"cleared later", []float64{9}}, {"شكرا", []float64{16}}, {"zzzz", nil},
+	} {
+		for i, at := range find.at {
+			p.search(find.text, len(find.at))
+			p.do(fmt.Sprintf(`document.querySelectorAll("#results button")[%d].click()`, i))
+			t.Log(find.text, i)
+			p.at(at)
+		}
+		if find.at == nil {
+			p.search(find.text, 0)
+		}
+	}
+	p.wantQuiet()
+}
+
+// search types a text and waits until so much was found.
+func (p *tab) search(text string, n int) {
+	p.t.Helper()
+	p.do(fmt.Sprintf(`
+		const search = document.querySelector("#search");
+		search.focus(); search.value = %q; search.dispatchEvent(new Event("input", {bubbles: true}));`, text))
+	p.wait(fmt.Sprintf(`!document.querySelector("#results").hidden && document.querySelectorAll("#results button").length === %d`, n))
+}
+
+// TestAddress: a link may name a time, a layout and a language; older links lead
+// to the player, too.
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r := h.show(recordingtest.Options{Version: recordingtest.V20})
+	for address, at := range map[string]float64{
+		r.Path() + "?t=8s": 8, r.Path() + "?t=0m9s": 9, r.Path() + "?t=0h0m10s": 10, r.Path() + "?t=11": 11, r.Path() + "?t=soon": 0, r.Path() + "?t=1h": recordingtest.Length,
+		"/playback/presentation/2.0/playback.html?meetingId=" + r.ID + "&t=12s":   12,
+		"/playback/presentation/playback.html?meetingId=" + r.ID:                  0,
+		"/playback/presentation/0.9.0/playback.html?meetingId=" + r.ID + "&t=13s": 13,
+	} {
+		p := h.play(t, laptop, address)
+		p.wait(fmt.Sprintf(`Math.abs(Number(document.querySelector("#player").dataset.time) - %v) < 0.5`, at))
+		if p.state().Playing != "false" {
+			t.Errorf("%s plays by itself", address)
+		}
+	}
+	german := h.play(t, laptop, r.Path()+"?locale=de")
+	if lang, label := evaluate[string](german, "document.documentElement.lang"), evaluate[string](german, `document.querySelector("#play").getAttribute("aria-label")`); lang != "de" || !strings.HasPrefix(label, "Abspielen") && !strings.HasPrefix(label, "Wiedergabe") {
+		t.Errorf("in German: %q %q", lang, label)
+	}
+}
+
+// TestMemory: who comes back goes on where they left, as fast as they had it.
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r, other := h.show(recordingtest.Options{}), h.show(recordingtest.Options{Title: "Another"})
+	p := h.play(t, laptop, r.Path())
+	p.key(">")
+	p.seek(14)
+	p.key("k")
+	p.wait(`document.querySelector("#camera").currentTime > 14.5`)
+	p.key("k")
+	p.open(h.url + r.Path())
+	p.wait(`Math.abs(Number(document.querySelector("#player").dataset.time) - 15) < 1.5`)
+	p.is("rate", "1.25")
+	p.open(h.url + other.Path())
+	p.at(0)
+	p.open(h.url + r.Path() + "?t=3s")
+	p.at(3)
+	p.do(`Storage.prototype.getItem = () => { throw new Error("no storage") }`)
+	p.wantQuiet()
+}
