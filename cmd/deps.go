@@ -24,8 +24,7 @@ type deps struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	systemFile     string // as config.Options.SystemFile
-	// environmentFile is where the unit of an installed program finds variables.
-	environmentFile string
+	defaultsFile   string // with the variables that the unit gives the service
 
 	// interactive: somebody sits there who can be asked. liveOutput: stdout is
 	// a terminal, on which a line can be written again.
@@ -56,22 +55,22 @@ type deps struct {
 // systemDeps are the real ones.
 func systemDeps(stdin io.Reader, stdout, stderr io.Writer) deps {
 	return deps{
-		stdin:           stdin,
-		stdout:          stdout,
-		stderr:          stderr,
-		getenv:          os.Getenv,
-		environmentFile: "/etc/default/scalelite",
-		interactive:     isTerminal(stdin) && isTerminal(stderr),
-		liveOutput:      isTerminal(stdout),
-		readPassword:    func(ctx context.Context) (string, error) { return readPassword(ctx, stdin) },
-		dial:            func(socket string) admin.Service { return admin.NewClient(socket) },
-		open:            openLocal,
-		verify:          verifyDatabase,
-		system:          runSystem,
-		executable:      os.Executable,
-		euid:            os.Geteuid,
-		now:             time.Now,
-		tick:            2 * time.Second,
+		stdin:        stdin,
+		stdout:       stdout,
+		stderr:       stderr,
+		getenv:       os.Getenv,
+		defaultsFile: "/etc/default/scalelite",
+		interactive:  isTerminal(stdin) && isTerminal(stderr),
+		liveOutput:   isTerminal(stdout),
+		readPassword: func(ctx context.Context) (string, error) { return readPassword(ctx, stdin) },
+		dial:         func(socket string) admin.Service { return admin.NewClient(socket) },
+		open:         openLocal,
+		verify:       verifyDatabase,
+		system:       runSystem,
+		executable:   os.Executable,
+		euid:         os.Geteuid,
+		now:          time.Now,
+		tick:         2 * time.Second,
 	}
 }
 

@@ -164,7 +164,7 @@ const maxEnvironmentFile = 1 << 20
 // reads from a file comes before what this shell has, see EnvironmentFile in
 // systemd.exec(5). A file that cannot be read counts as empty.
 func (a *app) serviceEnv() func(string) string {
-	f, err := os.Open(a.environmentFile)
+	f, err := os.Open(a.defaultsFile)
 	if err != nil {
 		return a.getenv
 	}

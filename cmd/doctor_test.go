@@ -119,7 +119,7 @@ func TestDoctorOfAServiceInTrouble(t *testing.T) {
 func TestDoctorReadsTheEnvironmentOfTheUnit(t *testing.T) {
 	t.Parallel()
 	s := newSession(t, twoServers())
-	s.deps.environmentFile = s.write("default", "# comment\nPOLL_INTERVAL=\"-5\"\n\nnonsense\n")
+	s.deps.defaultsFile = s.write("default", "# comment\nPOLL_INTERVAL=\"-5\"\n\nnonsense\n")
 	writeConfig(t, s, "[log]\nlevel = \"info\"\n")
 	r := s.run("", "doctor", "--only", "configuration")
 	r.wantFail(t, exitFailure, "1 thing is wrong")
@@ -383,6 +383,28 @@ func TestDoctorWithoutDaemonGivesTheDatabaseBack(t *testing.T) {
 	t.Cleanup(func() { _ = doctors.Process.Kill(); _ = doctors.Wait() })
 	eventually(t, "the doctor to ask the server", func() bool { return server.Count("index") > 0 })
 	p.start()
+}
+
+// TestDoctorProgressWaits: nothing is written for checks that are soon done, and
+// what was written is taken away.
+func TestDoctorProgressWaits(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	p := newProgress(&out)
+	p.show(1, 3, []string{"servers", "clocks"})
+	p.clear()
+	if out.Len() > 0 {
+		t.Errorf("at once: %q", &out)
+	}
+	p.began = p.began.Add(-quietUntil)
+	p.show(1, 3, []string{"servers", "clocks"})
+	p.show(2, 3, []string{"clocks"})
+	p.clear()
+	lines := strings.Split(out.String(), "\r")
+	if len(lines) != 5 || lines[1] != "1 of 3 checks done, waiting for servers, clocks" ||
+		strings.TrimRight(lines[2], " ") != "2 of 3 checks done, waiting for clocks" || strings.TrimSpace(lines[3]) != "" {
+		t.Errorf("told %q", lines)
+	}
 }
 
 // The fakes of this package stand in for a Pool, too.

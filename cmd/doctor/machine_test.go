@@ -113,6 +113,25 @@ func TestDirectoriesOfAnotherUser(t *testing.T) {
 	}
 }
 
+// TestUserOfTheUnit: where the service does not run, its unit says as whom it
+// would; without one, the owner of the database is taken for its user.
+func TestUserOfTheUnit(t *testing.T) {
+	t.Parallel()
+	asRoot(t)
+	w := newWorld(t)
+	w.asNobody()
+	w.stopped()
+	if err := os.Chown(w.path("spool"), 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	w.unit["User"] = "root"
+	fine(t, w.look("directories"))
+	w.unit["User"] = "nobody"
+	only(t, w.look("directories")).want(t, Fail, "the service's user nobody cannot write")
+	w.unit["User"] = "a-user-that-is-not-there"
+	only(t, w.look("directories")).want(t, Fail, "the service's user nobody cannot write")
+}
+
 // TestDirectoriesJudgedByTheService: what the running process says of itself
 // counts; where its user could and it cannot, the unit is in the way.
 func TestDirectoriesJudgedByTheService(t *testing.T) {

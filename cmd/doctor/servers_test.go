@@ -2,7 +2,10 @@ package doctor
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +66,13 @@ func TestServerFaults(t *testing.T) {
 		"counts as offline": {func(w *world) {
 			w.pool.servers[0].Online, w.pool.servers[0].Error = false, "did not answer within 10s"
 		}, Warn, []string{"answers now, but counts as offline: did not answer within 10s", "poll"}},
+		"a certificate of nobody": {func(w *world) {
+			secure := httptest.NewTLSServer(w.bbb)
+			w.t.Cleanup(secure.Close)
+			secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+			w.pool.servers[0].URL = secure.URL
+			w.options.System.Servers = bbb.NewTransport(bbb.ClientConfig{})
+		}, Fail, []string{"signed by an unknown authority", "openssl s_client -connect 127.0.0.1:"}},
 		"none":         {func(w *world) { w.pool.servers = nil }, Warn, []string{"there are no servers", "servers add URL SECRET --enable"}},
 		"none enabled": {func(w *world) { w.pool.servers[0].State = store.Cordoned }, Fail, []string{"no server is enabled", "servers enable bbb1"}},
 	} {
