@@ -1,17 +1,17 @@
 // What people wrote, taken apart without trusting it: a chat message becomes
 // parts of plain text and links, shared notes become elements of our own making.
-// The parser used here runs no scripts and loads nothing.
 
-import { string } from './values.js';
+import { isEmpty, tokens } from './html.js';
 import { webLink } from './links.js';
+import { string } from './values.js';
 
 /**
  * A part of a message: plain text, or a link if it has an address.
  * @typedef {{text: string, href?: string}} Part
  */
 
-const silent = new Set(['SCRIPT', 'STYLE', 'TEMPLATE', 'NOSCRIPT', 'IFRAME', 'OBJECT', 'EMBED', 'TITLE', 'HEAD', 'SVG', 'MATH', 'svg', 'math']);
-const breaking = new Set(['BR', 'P', 'DIV', 'LI', 'TR']);
+/** Elements after which a new line begins. */
+const breaking = new Set(['p', 'div', 'li', 'tr']);
 
 /** What a message may have of parts. */
 const mostParts = 200;
@@ -30,39 +30,25 @@ export function messageParts(html, resolve = () => null) {
 	const source = string(html, 20000);
 	/** @type {Part[]} */
 	const parts = [];
-	if (!/[<&]/.test(source)) {
-		addText(parts, source);
-		return parts;
+	let linked = false;
+	for (const token of tokens(source)) {
+		if (parts.length >= mostParts) {
+			break;
+		}
+		if ('text' in token && !linked) {
+			addText(parts, token.text);
+		} else if ('open' in token) {
+			const name = token.open === 'a' ? 'href' : token.open === 'img' ? 'src' : '';
+			const added = name !== '' && addLink(parts, token.attribute(name) ?? '', resolve);
+			linked = token.open === 'a' ? added : linked;
+		} else if ('close' in token) {
+			linked &&= token.close !== 'a';
+		}
+		if (('open' in token && token.open === 'br') || ('close' in token && breaking.has(token.close))) {
+			join(parts, '\n');
+		}
 	}
-	const body = new DOMParser().parseFromString(source, 'text/html').body;
-	addNodes(parts, body, resolve, 0);
 	return trimmed(parts);
-}
-
-/**
- * @param {Part[]} parts
- * @param {Node} node
- * @param {(name: unknown) => string|null} resolve
- * @param {number} depth
- */
-function addNodes(parts, node, resolve, depth) {
-	for (const child of node.childNodes) {
-		if (parts.length >= mostParts || depth > 20) {
-			return;
-		}
-		if (child.nodeType === Node.TEXT_NODE) {
-			addText(parts, child.nodeValue ?? '');
-		} else if (child instanceof Element && !silent.has(child.nodeName)) {
-			const name = child.nodeName === 'A' ? 'href' : child.nodeName === 'IMG' ? 'src' : '';
-			const link = name && child.getAttribute(name);
-			if (!link || !addLink(parts, link, resolve)) {
-				addNodes(parts, child, resolve, depth + 1);
-			}
-			if (breaking.has(child.nodeName)) {
-				join(parts, '\n');
-			}
-		}
-	}
 }
 
 /**
@@ -128,14 +114,18 @@ function trimmed(parts) {
 
 /** What notes may consist of, and as what it is shown. */
 const noteElements = {
-	P: 'p', BR: 'br', UL: 'ul', OL: 'ol', LI: 'li', STRONG: 'strong', B: 'strong', EM: 'em', I: 'em', U: 'u',
-	S: 's', STRIKE: 's', DEL: 's', H1: 'h3', H2: 'h4', H3: 'h5', H4: 'h6', H5: 'h6', H6: 'h6', CODE: 'code', PRE: 'pre',
-	BLOCKQUOTE: 'blockquote', DIV: 'div', SUB: 'sub', SUP: 'sup', TABLE: 'table', TBODY: 'tbody', THEAD: 'thead',
-	TR: 'tr', TD: 'td', TH: 'th', HR: 'hr',
+	p: 'p', br: 'br', ul: 'ul', ol: 'ol', li: 'li', strong: 'strong', b: 'strong', em: 'em', i: 'em', u: 'u',
+	s: 's', strike: 's', del: 's', h1: 'h3', h2: 'h4', h3: 'h5', h4: 'h6', h5: 'h6', h6: 'h6', code: 'code', pre: 'pre',
+	blockquote: 'blockquote', div: 'div', sub: 'sub', sup: 'sup', table: 'table', tbody: 'tbody', thead: 'thead',
+	tr: 'tr', td: 'td', th: 'th', hr: 'hr',
 };
 
-/** What notes may have of nodes. */
-const mostNotes = 20000;
+/** Elements that end where their like begins. */
+const single = new Set(['p', 'li', 'tr', 'td', 'th']);
+
+/** What notes may have of pieces, and how deep they may lie in each other. */
+const mostNotes = 50000;
+const deepest = 50;
 
 /**
  * The body of a document of shared notes as elements without attributes, but
@@ -144,39 +134,50 @@ const mostNotes = 20000;
  * @returns {DocumentFragment}
  */
 export function notesFragment(html) {
-	const body = new DOMParser().parseFromString(string(html, 2000000), 'text/html').body;
 	const made = document.createDocumentFragment();
-	const left = { nodes: mostNotes };
-	copyNotes(body, made, 0, left);
+	/** @type {{name: string, node: Node}[]} */
+	const open = [{ name: '', node: made }];
+	let left = mostNotes;
+	for (const token of tokens(string(html, 2000000))) {
+		if (left-- <= 0) {
+			break;
+		}
+		if ('text' in token) {
+			open[open.length - 1].node.appendChild(document.createTextNode(token.text));
+		} else if ('open' in token) {
+			begin(open, token);
+		} else {
+			const at = open.findLastIndex(({ name }) => name === token.close);
+			open.length = at > 0 ? at : open.length;
+		}
+	}
 	return made;
 }
 
 /**
- * @param {Node} from
- * @param {Node} to
- * @param {number} depth
- * @param {{nodes: number}} left
+ * @param {{name: string, node: Node}[]} open elements, from the outside in
+ * @param {{open: string, attribute: (name: string) => string|null}} token
  */
-function copyNotes(from, to, depth, left) {
-	for (const child of from.childNodes) {
-		if (depth > 50 || left.nodes-- <= 0) {
-			return;
-		}
-		if (child.nodeType === Node.TEXT_NODE) {
-			to.appendChild(document.createTextNode(child.nodeValue ?? ''));
-		} else if (child instanceof Element && !silent.has(child.nodeName)) {
-			const made = noteElement(child);
-			copyNotes(child, made ? to.appendChild(made) : to, depth + 1, left);
-		}
+function begin(open, token) {
+	const node = noteElement(token);
+	if (node === null || open.length > deepest) {
+		return;
+	}
+	if (single.has(token.open) && open[open.length - 1].name === token.open) {
+		open.pop();
+	}
+	open[open.length - 1].node.appendChild(node);
+	if (!isEmpty(token.open)) {
+		open.push({ name: token.open, node });
 	}
 }
 
 /**
- * @param {Element} element
+ * @param {{open: string, attribute: (name: string) => string|null}} token
  * @returns {HTMLElement|null}
  */
-function noteElement(element) {
-	const href = element.nodeName === 'A' ? webLink(element.getAttribute('href')) : null;
+function noteElement(token) {
+	const href = token.open === 'a' ? webLink(token.attribute('href')) : null;
 	if (href) {
 		const link = document.createElement('a');
 		link.href = href;
@@ -184,6 +185,5 @@ function noteElement(element) {
 		link.target = '_blank';
 		return link;
 	}
-	const name = Object.hasOwn(noteElements, element.nodeName) ? noteElements[element.nodeName] : '';
-	return name ? document.createElement(name) : null;
+	return Object.hasOwn(noteElements, token.open) ? document.createElement(noteElements[token.open]) : null;
 }

@@ -75,12 +75,28 @@ test('messages become text and links', () => {
 	equal(messageParts('a<br>b'), [{ text: 'a\nb' }]);
 	equal(messageParts('<img src="file-uploads/x.png">', resolver('/p/r/')), [{ href: '/p/r/file-uploads/x.png', text: 'x.png' }]);
 	equal(messageParts(undefined), []);
+	equal(messageParts('1 < 2 &lt;b&gt; &#128077;&#x41;&eacute;&nbsp;&nosuch; <!-- <b>no</b> -->&amp;lt;'), [{ text: '1 < 2 <b> 👍Aé\u00a0&nosuch; &lt;' }]);
+	equal(messageParts('<p title="a>b" style=x onclick="y">one</p><p>two</p>'), [{ text: 'one\ntwo' }]);
+	equal(messageParts("<A HREF='https://x.example/?a=1&amp;b=2'>x</A>"), [{ href: 'https://x.example/?a=1&b=2', text: 'https://x.example/?a=1&b=2' }]);
+	equal(messageParts('<b title="never closed>bold</b> and <i>on'), [{ text: 'bold and on' }]);
+	equal(messageParts('a<svg><svg></svg><a href="https://x.example/">no</a></svg>b<script>"</script>c<textarea>d'), [{ text: 'abc' }]);
+	equal(messageParts('<'), [{ text: '<' }]);
+});
+
+test('what is long and never closed is read to its end, or its bound', () => {
+	for (const piece of ['<a "', '<', '<!--', '<!-- >', '&amp', "<a href='", '<p ', '<b>', `<a ${'x'.repeat(7000)}>`, `<a${' '.repeat(7000)}>`, '[[', 'http://']) {
+		ok(messageParts(piece.repeat(Math.ceil(20000 / piece.length))).length <= 201, `parts of ${piece.slice(0, 9)}`);
+		ok(notesFragment(piece.repeat(Math.ceil(2000000 / piece.length))).querySelectorAll('*').length <= 50000, `notes of ${piece.slice(0, 9)}`);
+	}
 });
 
 test('notes keep their form and nothing else', () => {
 	const holder = document.createElement('div');
 	holder.append(notesFragment('<html><head><title>t</title></head><body onload="x()"><h1 style="x">Head</h1><ul class="a"><li>one<script>x()</script></li></ul>' +
 		'<a href="javascript:x()">bad</a><a href="https://y.example/" onclick="x()">good</a><img src=x onerror=x()><svg onload=x()></svg><iframe srcdoc="x"></iframe></body></html>'));
+	const nested = document.createElement('div');
+	nested.append(notesFragment('<ul><li>a<li>b<ul><li>c</ul></ul></p>d<p>e<p>f' + '<div>'.repeat(9000)));
+	ok(nested.innerHTML.startsWith('<ul><li>a</li><li>b<ul><li>c</li></ul></li></ul>d<p>e</p><p>f<div>'), nested.innerHTML.slice(0, 200));
 	equal(holder.innerHTML, '<h3>Head</h3><ul><li>one</li></ul>bad<a href="https://y.example/" rel="noopener noreferrer nofollow" target="_blank">good</a>');
 });
 
