@@ -35,7 +35,7 @@ func TestPlayerEngine(t *testing.T) {
 	server := httptest.NewServer(withEnginePolicy(mux))
 	defer server.Close()
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	said := openBrowser(t, ctx, server.URL+"/")
 	var got []engineResult
