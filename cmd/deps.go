@@ -41,6 +41,12 @@ type deps struct {
 	// verify looks through a database file that nobody has open.
 	verify func(ctx context.Context, path string) error
 
+	// system runs a program of the system and returns what it printed.
+	system func(ctx context.Context, name string, args ...string) (string, error)
+	// executable is the path of this program; euid is who runs it.
+	executable func() (string, error)
+	euid       func() int
+
 	now func() time.Time
 	// tick is how often a command looks that watches something.
 	tick time.Duration
@@ -59,6 +65,9 @@ func systemDeps(stdin io.Reader, stdout, stderr io.Writer) deps {
 		dial:         func(socket string) admin.Service { return admin.NewClient(socket) },
 		open:         openLocal,
 		verify:       boltkv.Verify,
+		system:       runSystem,
+		executable:   os.Executable,
+		euid:         os.Geteuid,
 		now:          time.Now,
 		tick:         2 * time.Second,
 	}

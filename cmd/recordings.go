@@ -68,6 +68,8 @@ a line.`,
 		newRecordingsRescanCommand(a), newRecordingsPublishCommand(a, true), newRecordingsPublishCommand(a, false),
 		newRecordingsProtectCommand(a, true), newRecordingsProtectCommand(a, false), newRecordingsSetCommand(a),
 		newRecordingsDeleteCommand(a), newRecordingsUndeleteCommand(a), newRecordingsPruneCommand(a), newRecordingsCheckCommand(a),
+		newRecordingsSetupCommand(a), newRecordingsAuthorizeKeyCommand(a), newRecordingsKeysCommand(a), newRecordingsRevokeKeyCommand(a),
+		newRecordingsReceiveCommand(a),
 	)
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -72,6 +73,11 @@ func confine(spool string, reads bool) error {
 		return fmt.Errorf("landlock: %w", errno)
 	}
 	return nil
+}
+
+// diesWithUs has a child end when the thread that started it does.
+func diesWithUs() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
 // handled is everything that this version of Landlock can forbid.

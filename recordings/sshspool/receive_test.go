@@ -2,6 +2,7 @@ package sshspool
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,7 +32,6 @@ func TestMain(m *testing.M) {
 	}
 	asked := strings.Join(args[1:], " ")
 	if raw := os.Getenv(rawEnv); raw != "" {
-		programs["rsync"] = []string{"/bin/sh"}
 		fmt.Fprintln(os.Stderr, receiveRaw(raw, spool))
 		os.Exit(1)
 	}
@@ -178,9 +178,9 @@ func TestRsyncIsRefused(t *testing.T) {
 	}
 }
 
-// receiveRaw runs a script as Receive would run rsync: behind the fence.
+// receiveRaw runs a script as Receive would run the sftp server.
 func receiveRaw(script, spool string) error {
-	return run(process{argv: []string{"rsync", "-c", script}, fenced: true}, spool)
+	return errors.Join(os.Chdir(spool), process{program: "/bin/sh", argv: []string{"sh", "-c", script}, fenced: true}.run(spool))
 }
 
 // The fence holds whatever runs behind it.
