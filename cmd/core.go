@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 
 	"scalelite/balancer"
@@ -45,13 +44,9 @@ func openCore(ctx context.Context, l *config.Loaded, log *slog.Logger, hooks bal
 	if c.engine, err = boltkv.Open(ctx, path, boltkv.Options{}); err != nil {
 		return c, err
 	}
-	copyFirst := func(ctx context.Context, from, to int) error {
-		name := fmt.Sprintf("%s.schema-%d", path, from)
-		log.Info("database is upgraded; the former one is kept", "from", from, "to", to, "copy", name)
-		return writeBackup(ctx, c.engine, name)
-	}
+	copyFirst := func(ctx context.Context, from, to int) error { return keepFormer(ctx, c.engine, log, from, to) }
 	if c.store, err = store.New(ctx, c.engine, store.Options{BeforeMigration: copyFirst}); err != nil {
-		return c, fmt.Errorf("database %s: %w", path, err)
+		return c, fmt.Errorf("database %s: %w%s", path, err, downgradeHint(err, path))
 	}
 	if c.secrets, err = frontendSecrets(ctx, c.store, l.Config.Web.Secrets); err != nil {
 		return c, err
@@ -92,15 +87,6 @@ func (c *core) openRecordings(ctx context.Context, l *config.Loaded, log *slog.L
 		Config: l.Config.Recordings, Importer: counted(c.library), Store: c.store, Log: log, Imported: c.outbox.Wake,
 	})
 	return err
-}
-
-// writeBackup writes a copy of the database to a file that must not exist.
-func writeBackup(ctx context.Context, engine *boltkv.Engine, name string) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	return errors.Join(engine.Snapshot(ctx, f), f.Sync(), f.Close())
 }
 
 // frontendSecrets are the configured ones, or the generated one.
@@ -153,7 +139,7 @@ func (c *core) close() error {
 
 // openLocal gives a command the pool in this process, for when no service runs.
 func openLocal(ctx context.Context, l *config.Loaded) (admin.Service, func() error, error) {
-	c, err := openCore(ctx, l, slog.New(slog.DiscardHandler), balancer.Hooks{})
+	c, err := openCore(ctx, l, upgradeLog(), balancer.Hooks{})
 	if err != nil {
 		return nil, nil, err
 	}

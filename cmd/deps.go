@@ -10,7 +10,6 @@ import (
 	"golang.org/x/term"
 
 	"scalelite/cmd/config"
-	"scalelite/store/kv/boltkv"
 	"scalelite/web/admin"
 )
 
@@ -64,7 +63,7 @@ func systemDeps(stdin io.Reader, stdout, stderr io.Writer) deps {
 		readPassword: func(ctx context.Context) (string, error) { return readPassword(ctx, stdin) },
 		dial:         func(socket string) admin.Service { return admin.NewClient(socket) },
 		open:         openLocal,
-		verify:       boltkv.Verify,
+		verify:       verifyDatabase,
 		system:       runSystem,
 		executable:   os.Executable,
 		euid:         os.Geteuid,

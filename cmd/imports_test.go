@@ -17,6 +17,7 @@ var layers = []string{
 	"scalelite/balancer/bbbtest",
 	"scalelite/store",
 	"scalelite/store/storetest",
+	"scalelite/store/backup",
 	"scalelite/balancer",
 	"scalelite/recordings/metadata/charset",
 	"scalelite/recordings/caption",

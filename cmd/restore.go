@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,34 +16,45 @@ import (
 	"github.com/spf13/cobra"
 
 	"scalelite/cmd/config"
+	"scalelite/store/backup"
 	"scalelite/web/admin"
 )
 
 func newRestoreCommand(a *app) *cobra.Command {
-	var yes bool
+	var yes, withConfig bool
 	c := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Put a backup in the place of the database",
-		Long: `Replaces the database by FILE, which 'scalelite backup' wrote; - is standard
-input. The service must not run. FILE is looked through first, and the database
-that was there is kept beside the new one as NAME.before-restore-TIME.`,
+		Long: `Replaces the database by FILE, which 'scalelite backup' or the service wrote; - is
+standard input. The service must not run. FILE is looked through first, and the
+database that was there is kept beside the new one as NAME.before-restore-TIME.
+
+With --with-config the configuration in FILE takes the place of the present one,
+which is kept in the same way: so a new machine gets to be what the old one was.
+The files of recordings are not in a backup.`,
 		Example: `  systemctl stop scalelite
-  scalelite restore /var/backups/scalelite.db
+  scalelite restore /var/lib/scalelite/backups/scalelite-20261123T023000Z.tar.gz
   systemctl start scalelite`,
 		GroupID: groupSetup,
 		Args:    exactArgs(1, "the name of a backup, or - for standard input"),
 		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case args[0] == "-" && !yes:
+				return usage("a restore from standard input needs --yes: nobody can be asked")
+			case args[0] == "-" && withConfig:
+				return usage("--with-config needs the name of a FILE")
+			case withConfig:
+				return a.restoreAll(c.Context(), args[0], yes)
+			}
 			l, err := a.config()
 			if err != nil {
 				return err
-			}
-			if args[0] == "-" && !yes {
-				return usage("a restore from standard input needs --yes: nobody can be asked")
 			}
 			return a.restore(c.Context(), l, args[0], yes)
 		},
 	}
 	yesFlag(c, &yes)
+	c.Flags().BoolVar(&withConfig, "with-config", false, "restore the configuration, too")
 	return c
 }
 
@@ -60,7 +73,7 @@ func (a *app) restore(ctx context.Context, l *config.Loaded, from string, yes bo
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
-	copied, err := a.copyVerified(ctx, from, path)
+	copied, settings, err := a.copyVerified(ctx, from, path)
 	if err != nil {
 		return err
 	}
@@ -77,6 +90,9 @@ func (a *app) restore(ctx context.Context, l *config.Loaded, from string, yes bo
 	fmt.Fprintf(a.stdout, "%s is restored.\n", path)
 	if former != "" {
 		fmt.Fprintf(a.stdout, "The former database is %s.\n", former)
+	}
+	if settings != nil && !bytes.Equal(settings, backupConfig(l)) {
+		fmt.Fprintln(a.stdout, "The backup has another configuration than the one here, which stays; --with-config restores it, too.")
 	}
 	return nil
 }
@@ -113,41 +129,53 @@ func lockFile(path string) (unlock func(), exists bool, err error) {
 	return func() { _ = f.Close() }, true, nil
 }
 
-// copyVerified copies the backup beside path and looks through the copy: what
-// was looked at is what is put in place.
-func (a *app) copyVerified(ctx context.Context, from, path string) (name string, err error) {
+// copyVerified copies the database of a backup beside path and looks through the
+// copy: what was looked at is what is put in place. It returns the configuration
+// that is in the backup, nil if there is none.
+func (a *app) copyVerified(ctx context.Context, from, path string) (name string, settings []byte, err error) {
 	in, shown := a.stdin, "standard input"
 	if from != "-" {
 		f, err := os.Open(from)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
 		defer f.Close()
 		in, shown = f, from
 	}
 	out, err := newBeside(path)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	defer func() {
 		if err != nil {
 			_ = os.Remove(out.Name())
 		}
 	}()
-	if err := fill(out, func(w io.Writer) error {
-		_, err := io.Copy(w, in)
+	if err := fill(out, func(w io.Writer) (err error) {
+		settings, err = unpack(ctx, in, w)
 		return err
 	}); err != nil {
-		return "", fmt.Errorf("copy %s: %w", shown, err)
+		return "", nil, fmt.Errorf("copy %s: %w", shown, err)
 	}
 	if err := a.verify(ctx, out.Name()); err != nil {
 		if ctx.Err() != nil {
-			return "", ctx.Err()
+			return "", nil, ctx.Err()
 		}
 		reason := strings.ReplaceAll(err.Error(), out.Name(), "the copy")
-		return "", fmt.Errorf("%s cannot be restored: %s", shown, reason)
+		return "", nil, fmt.Errorf("%s cannot be restored: %s", shown, reason)
 	}
-	return out.Name(), nil
+	return out.Name(), settings, nil
+}
+
+// unpack writes the database of a backup to w, whether it is a database or one
+// of ours with a configuration, and returns that.
+func unpack(ctx context.Context, in io.Reader, w io.Writer) ([]byte, error) {
+	r := bufio.NewReaderSize(in, 64<<10)
+	if backup.IsArchive(r) {
+		return backup.Read(ctx, r, w)
+	}
+	_, err := io.Copy(w, r)
+	return nil, err
 }
 
 // replace puts the file at copied in the place of the database, and keeps that

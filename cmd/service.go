@@ -12,6 +12,7 @@ import (
 
 	"scalelite/balancer/bbb"
 	"scalelite/cmd/config"
+	"scalelite/store/backup"
 	"scalelite/web"
 	"scalelite/web/admin"
 )
@@ -28,8 +29,10 @@ type service struct {
 	web    *web.Server
 	certs  *web.Certificates // nil without TLS
 	admin  *admin.Local
-	addr   net.Addr // of the HTTP listener
-	stops  []stop
+	// backups makes them.
+	backups *backup.Keeper
+	addr    net.Addr // of the HTTP listener
+	stops   []stop
 	// failed gets the error of a part that ended by itself.
 	failed chan error
 }
@@ -74,6 +77,9 @@ func startService(ctx context.Context, l *config.Loaded, log *slog.Logger) (s *s
 	doors, err := s.listen(ctx)
 	if err != nil {
 		return s, err
+	}
+	if err := s.startBackups(ctx, metrics); err != nil {
+		return s, errors.Join(err, doors.close())
 	}
 	if err := s.startAdmin(ctx, metrics); err != nil {
 		return s, errors.Join(err, doors.close())
@@ -168,6 +174,7 @@ func (s *service) startAdmin(ctx context.Context, metrics *web.Metrics) error {
 			Version: build().Version, Daemon: true, Started: time.Now().UTC().Format(time.RFC3339),
 			Listen: s.addr.String(), Host: s.loaded.Config.Web.Host,
 		},
+		Backup:            s.backupInfo,
 		ConfiguredSecrets: s.loaded.Config.Web.Secrets,
 		OnSecrets:         s.web.SetSecrets,
 	})
@@ -211,7 +218,7 @@ func (s *service) stop() error {
 
 // settled are the keys that are read at start only.
 var settled = []string{
-	"log.format", "store.path", "web.listen", "web.admin_socket",
+	"log.format", "store.path", "store.backup_dir", "store.backup_schedule", "store.backup_keep", "web.listen", "web.admin_socket",
 	"web.tls", "web.acme_email", "web.acme_directory", "web.acme_ca", "web.http_listen", "web.trusted_proxies",
 	"web.metrics", "web.metrics_token", "web.callback_allow_private", "web.checksum_algorithms",
 	"balancer.connect_timeout", "balancer.response_timeout",

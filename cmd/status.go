@@ -26,7 +26,8 @@ func newStatusCommand(a *app) *cobra.Command {
 		Long: `Shows a line for each server: what the administrator wants of it (STATE), whether
 it answers (STATUS), and what the last poll found there. LOAD is what decides
 where the next meeting goes: users, times the server's load multiplier. Below the
-table it sums up the recordings, their disk, the spool and the callbacks.
+table it sums up the recordings, their disk, the spool and the callbacks, and
+says when the last good backup was made.
 
 --json prints the list of the servers and nothing else; with --recordings it
 prints the sums about recordings, as one object.`,
@@ -84,7 +85,14 @@ func (a *app) showStatus(ctx context.Context, svc admin.Service, w io.Writer, on
 	if err != nil {
 		return err
 	}
-	return printRecordingsStatus(w, st)
+	if err := printRecordingsStatus(w, st); err != nil || onlyRecordings {
+		return err
+	}
+	info, err := svc.Info(ctx)
+	if err != nil {
+		return err
+	}
+	return printBackups(w, info.Backup)
 }
 
 // statusRow is a server as status prints it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"scalelite/store/kv"
 )
@@ -58,6 +59,23 @@ func migrations() []func(*Tx) error {
 // SchemaVersion is the version of the schema that this program writes.
 func SchemaVersion() int { return len(migrations()) }
 
+// CheckSchema returns ErrNewerSchema for a database of a later program. It
+// changes nothing.
+func CheckSchema(ctx context.Context, engine kv.Engine) error {
+	s := &Store{engine: engine, now: time.Now}
+	return s.View(ctx, func(tx *Tx) error {
+		version, err := tx.schema()
+		if err == nil && version > SchemaVersion() {
+			err = newer(version, SchemaVersion())
+		}
+		return err
+	})
+}
+
+func newer(version, known int) error {
+	return fmt.Errorf("%w: its schema is %d, this version knows up to %d; install the newer version again, or restore a backup made before the upgrade", ErrNewerSchema, version, known)
+}
+
 // schema returns the version of the database, 0 if it is empty.
 func (tx *Tx) schema() (int, error) {
 	v, err := get[int](tx, versionKey)
@@ -79,7 +97,7 @@ func (s *Store) migrate(ctx context.Context, steps []func(*Tx) error, before fun
 	}
 	switch {
 	case from > len(steps):
-		return fmt.Errorf("%w: its schema is %d, this version knows up to %d; install the newer version again, or restore a backup made before the upgrade", ErrNewerSchema, from, len(steps))
+		return newer(from, len(steps))
 	case from == len(steps):
 		return nil
 	case from > 0 && before != nil:

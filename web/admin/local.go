@@ -20,6 +20,8 @@ type LocalOptions struct {
 	Store *store.Store
 	// Info is handed out as it is.
 	Info Info
+	// Backup tells how it stands with the backups, for Info; nil: none are made.
+	Backup func() BackupInfo
 	// ConfiguredSecrets are those of web.secrets; none: the generated secret of
 	// the store is the one, and is made when it is first asked for.
 	ConfiguredSecrets []bbb.Secret
@@ -51,6 +53,7 @@ type Local struct {
 	pool      *balancer.Balancer
 	store     *store.Store
 	info      Info
+	backup    func() BackupInfo
 	onSecrets func([]bbb.Secret)
 	placing   sync.Mutex // held while a tarball gets its name in the spool
 
@@ -67,7 +70,7 @@ var _ Service = (*Local)(nil)
 // NewLocal returns the Service on a pool and its store.
 func NewLocal(o LocalOptions) *Local {
 	return &Local{
-		pool: o.Pool, store: o.Store, info: o.Info, onSecrets: o.OnSecrets,
+		pool: o.Pool, store: o.Store, info: o.Info, backup: o.Backup, onSecrets: o.OnSecrets,
 		openRecordings: o.OpenRecordings, recordings: Recordings{o.Library, o.Spool, o.Outbox},
 		configured: slices.Clone(o.ConfiguredSecrets),
 	}
@@ -82,7 +85,14 @@ func (l *Local) SetConfiguredSecrets(secrets []bbb.Secret) {
 }
 
 // Info returns LocalOptions.Info.
-func (l *Local) Info(context.Context) (Info, error) { return l.info, nil }
+func (l *Local) Info(context.Context) (Info, error) {
+	info := l.info
+	if l.backup != nil {
+		b := l.backup()
+		info.Backup = &b
+	}
+	return info, nil
+}
 
 // Servers lists all servers by ID.
 func (l *Local) Servers(ctx context.Context) ([]balancer.ServerInfo, error) {

@@ -6,6 +6,7 @@ package admin
 import (
 	"context"
 	"io"
+	"time"
 
 	"scalelite/balancer"
 	"scalelite/balancer/bbb"
@@ -60,6 +61,20 @@ type Info struct {
 	Started string `json:"started,omitempty"` // RFC 3339
 	Listen  string `json:"listen,omitempty"`
 	Host    string `json:"host,omitempty"` // web.host
+	// Backup is how it stands with the backups that a daemon makes; nil: it makes
+	// none.
+	Backup *BackupInfo `json:"backup,omitempty"`
+}
+
+// BackupInfo is the state of the backups that are made on a schedule.
+type BackupInfo struct {
+	Directory string    `json:"directory"`
+	Last      time.Time `json:"last,omitzero"` // zero: there is none
+	File      string    `json:"file,omitempty"`
+	Bytes     int64     `json:"bytes,omitempty"`
+	Next      time.Time `json:"next,omitzero"`
+	Failed    time.Time `json:"failed,omitzero"` // of the last try, if it failed
+	Error     string    `json:"error,omitempty"`
 }
 
 // Secrets are the secrets of the front-ends. Generated: the one that was made
