@@ -147,7 +147,8 @@ func (s *setup) tell(verb, thing string) {
 func (s *setup) prove() error {
 	c := s.loaded.Config.Recordings
 	var errs []error
-	for _, dir := range []string{c.SpoolDir, c.FailedDir, c.WorkDir, c.PublishedDir, c.UnpublishedDir, filepath.Dir(s.loaded.Config.Store.Path)} {
+	own := []string{c.SpoolDir, c.FailedDir, c.WorkDir, c.PublishedDir, c.UnpublishedDir, filepath.Dir(s.loaded.Config.Store.Path), s.loaded.Config.Store.Backups()}
+	for _, dir := range own {
 		errs = append(errs, s.service.reaches(dir, 7))
 	}
 	return errors.Join(append(errs, s.sender.reaches(c.SpoolDir, 3))...)

@@ -58,6 +58,7 @@ func (s *setup) makeDirectories(context.Context) error {
 		{path: c.PublishedDir, mode: 0o755, must: 0o700, whole: true},
 		{path: c.UnpublishedDir, mode: 0o755, must: 0o700, whole: true},
 		{path: filepath.Dir(s.loaded.Config.Store.Path), mode: 0o750, private: true},
+		{path: s.loaded.Config.Store.Backups(), mode: 0o750, must: 0o700},
 	}
 	for _, d := range all {
 		d.path = abs(d.path)

@@ -37,7 +37,7 @@ func TestSetup(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"/srv/rec/spool": "2775 scalelite:scalelite-spool", "/srv/rec/work": "755 scalelite:scalelite", "/srv/rec/published": "755 scalelite:scalelite",
-		"/srv/rec/unpublished": "755 scalelite:scalelite", "/srv/rec/failed": "755 scalelite:scalelite", "/srv/lib": "750 scalelite:scalelite",
+		"/srv/rec/unpublished": "755 scalelite:scalelite", "/srv/rec/failed": "755 scalelite:scalelite", "/srv/lib": "750 scalelite:scalelite", "/srv/lib/backups": "750 scalelite:scalelite",
 		"/home/bigbluebutton": "755 root:root", "/srv/rec": "755 root:root",
 	} {
 		if got := w.stat(path); got != want {

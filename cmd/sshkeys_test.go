@@ -271,4 +271,10 @@ func TestARecordingOverSSH(t *testing.T) {
 	if got := d.spool(); strings.Contains(got, sampleID) {
 		t.Errorf("left in the spool: %s", got)
 	}
+	// What root backs up, the service can rotate.
+	w.deps.verify = verifyDatabase
+	w.ok("backup")
+	if got := w.sh("stat -c '%a %U' /srv/lib/backups /srv/lib/backups/*"); got != "750 scalelite\n600 scalelite\n" {
+		t.Errorf("the backup is %s", got)
+	}
 }
