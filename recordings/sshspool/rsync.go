@@ -100,6 +100,9 @@ type rsyncCall struct {
 // read as far as the arguments go that some clients send there.
 func parseRsync(words []string, stdin io.Reader, spool string) (rsyncCall, error) {
 	var c rsyncCall
+	if len(words) > 0 && words[0] == "scp" {
+		return c, refuse("this scp is an old one; call it with -s, or use rsync")
+	}
 	if len(words) < 2 || words[0] != "rsync" || words[1] != "--server" {
 		return c, refuse("%.40q is no transfer of files; the target of rsync is USER@HOST:%s/", strings.Join(words, " "), spool)
 	}
