@@ -26,6 +26,7 @@ func inNamespace(t *testing.T, programs ...string) bool {
 		mountWorld(t)
 		return true
 	}
+	t.Parallel()
 	lack := ""
 	for _, program := range programs {
 		if missing(program) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // receiveEnv makes the test binary be the command that sshd would run, for the
@@ -77,11 +78,15 @@ func (c *client) write(name, content string, mode os.FileMode) string {
 	return path
 }
 
-func (c *client) rsync(args ...string) (string, error) {
+func (c *client) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("rsync", append([]string{"-e", os.Args[0]}, args...)...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), receiveEnv+"="+c.spool)
-	out, err := cmd.CombinedOutput()
+	return cmd
+}
+
+func (c *client) rsync(args ...string) (string, error) {
+	out, err := c.command(args...).CombinedOutput()
 	return string(out), err
 }
 
@@ -151,6 +156,35 @@ func TestRsyncReplaces(t *testing.T) {
 	}
 	if b, _ := os.ReadFile(filepath.Join(c.spool, "one.tar")); len(b) != 1_000_001 {
 		t.Errorf("%d bytes", len(b))
+	}
+}
+
+// What is cut short never gets a tarball's name, even if the client asks for it.
+func TestRsyncIsCutShort(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	c.write("one.tar", strings.Repeat("content", 1_000_000), 0o644)
+	cmd := c.command("--partial", "--bwlimit=500", "one.tar", "u@h:/")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	wait := func(what string, cond func(string) bool) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); !cond(c.received()); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("waited in vain for %s; there is %q", what, c.received())
+			}
+		}
+	}
+	wait("the transfer to begin", func(names string) bool { return names != "" })
+	if got := c.received(); !strings.HasPrefix(got, ".one.tar.") {
+		t.Errorf("while it comes: %s", got)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	wait("rsync to clean up", func(names string) bool { return !strings.HasPrefix(names, ".one.tar.") })
+	if got := c.received(); got != "" {
+		t.Errorf("left of it: %s", got)
 	}
 }
 
