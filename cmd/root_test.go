@@ -43,7 +43,7 @@ func TestWrongUsageIsStatus2(t *testing.T) {
 		{"meetings", "info"},
 		{"config", "chek"},
 		{"config", "show", "--json", "--toml"},
-		{"backup"},
+		{"backup", "a", "b"},
 		{"restore", "-"},
 	} {
 		s.run("", args...).wantFail(t, exitUsage, "--help' to see how it is used")

@@ -133,6 +133,9 @@ func authorized(o sshspool.Outcome, user, spool string) string {
 // warnOfSender says what still keeps recordings from coming, or more from being
 // kept out.
 func (a *app) warnOfSender(sender account, spool, file string, others int) error {
+	if err := sender.reaches(file, 4); err != nil {
+		fmt.Fprintf(a.stderr, "Nothing can come yet: sshd reads the keys as the user, but %v.\n", err)
+	}
 	if err := sender.reaches(spool, 3); err != nil {
 		fmt.Fprintf(a.stderr, "Nothing can come yet: %v. 'scalelite recordings setup' puts it right.\n", err)
 	}

@@ -211,6 +211,13 @@ func TestAKeyThatWasThere(t *testing.T) {
 	if !strings.HasPrefix(content, "# by hand\nrestrict,command=") || !strings.HasSuffix(content, "\nssh-rsa garbage\n") {
 		t.Errorf("%s", content)
 	}
+	if got := w.stat("/home/bigbluebutton/.ssh/authorized_keys"); got != "644 root:root" {
+		t.Errorf("%s: sshd could not read it as the user", got)
+	}
+	w.sh("chmod 700 /home/bigbluebutton/.ssh")
+	if r := w.run("", "recordings", "authorize-key", someKey); !strings.Contains(r.err, "chmod o+x /home/bigbluebutton/.ssh") {
+		t.Errorf("%+v", r)
+	}
 	w.configure(`spool_dir = "/srv/other"`)
 	if r := w.run("", "recordings", "keys"); !strings.Contains(r.err, "authorize it again") {
 		t.Errorf("%+v", r)
@@ -274,7 +281,7 @@ func TestARecordingOverSSH(t *testing.T) {
 	// What root backs up, the service can rotate.
 	w.deps.verify = verifyDatabase
 	w.ok("backup")
-	if got := w.sh("stat -c '%a %U' /srv/lib/backups /srv/lib/backups/*"); got != "750 scalelite\n600 scalelite\n" {
+	if got := w.sh("stat -c '%a %U' /srv/lib/backups /srv/lib/backups/*.gz"); got != "750 scalelite\n600 scalelite\n" {
 		t.Errorf("the backup is %s", got)
 	}
 }

@@ -129,6 +129,9 @@ func (h *Home) lock() (*os.File, error) {
 	if err == nil {
 		err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX)
 	}
+	if errors.Is(err, syscall.EBADF) || errors.Is(err, syscall.ENOLCK) {
+		err = nil // a network file system that locks no directories
+	}
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
@@ -146,6 +149,9 @@ func (h *Home) attributes() (mode fs.FileMode, uid, gid int) {
 		mode = info.Mode().Perm() &^ 0o022
 		if st, ok := info.Sys().(*syscall.Stat_t); ok {
 			uid, gid = int(st.Uid), int(st.Gid)
+		}
+		if uid == 0 {
+			mode |= 0o044
 		}
 	}
 	return mode, uid, gid

@@ -139,6 +139,19 @@ func TestRsyncSends(t *testing.T) {
 	}
 }
 
+// Whether the way in is open can be tried without leaving anything.
+func TestRsyncTries(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	c.write("one.tar", "", 0o640)
+	if out, err := c.rsync("--dry-run", "-t", "--timeout=300", "--chmod=F664", "--remove-source-files", "one.tar", "u@h:"+c.spool+"/"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if got := c.received(); got != "" {
+		t.Errorf("it left %s", got)
+	}
+}
+
 // A second file of the same name takes its place, and nobody is told what the
 // first one held.
 func TestRsyncReplaces(t *testing.T) {

@@ -75,6 +75,9 @@ func (s *shelf) names() string {
 	}
 	var names []string
 	for _, e := range entries {
+		if e.Name() == lockName {
+			continue
+		}
 		names = append(names, strings.TrimSuffix(strings.TrimPrefix(e.Name(), namePrefix), nameSuffix))
 	}
 	return strings.Join(names, " ")

@@ -69,11 +69,19 @@ func likeParent(path string) error {
 	return nil
 }
 
+// lockName is a file that stays: unlike directories, files can be locked on
+// network file systems, too.
+const lockName = ".scalelite-backup.lock"
+
 // lock keeps other processes from the directory until unlock is called.
 func lock(ctx context.Context, dir string) (unlock func(), err error) {
-	f, err := os.Open(dir)
+	path := filepath.Join(dir, lockName)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
+	}
+	if err := likeParent(path); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
