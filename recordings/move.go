@@ -92,9 +92,6 @@ func (l *Library) finishMove(ctx context.Context, r store.Recording) error {
 		return err
 	}
 	l.step("moved")
-	r, err := l.change(ctx, r.ID, func(now *store.Recording) { now.State, now.Moving = r.Moving, "" })
-	if err != nil {
-		return err
-	}
+	r.State = r.Moving
 	return l.finishTrack(ctx, r) // it may have been a text track that was cut off
 }

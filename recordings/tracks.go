@@ -150,21 +150,20 @@ func (l *Library) PutTrack(ctx context.Context, scope Scope, id string, track ca
 	return l.finishTrack(ctx, r)
 }
 
-// finishTrack notes how many files and bytes the presentation has now, if there
-// is one.
+// finishTrack ends a move into r.State, and with it notes how many files and
+// bytes the presentation has now, if there is one: after a crash between the two
+// nobody would count again.
 func (l *Library) finishTrack(ctx context.Context, r store.Recording) error {
 	files, bytes, err := count(l.trees.path(r.State, trackFormat, r.ID))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	_, err = l.change(ctx, r.ID, func(r *store.Recording) {
-		r.Moving = ""
-		if f, ok := r.Format(trackFormat); ok {
+	counted := err == nil
+	_, err = l.change(ctx, r.ID, func(now *store.Recording) {
+		now.State, now.Moving = r.State, ""
+		if f, ok := now.Format(trackFormat); ok && counted {
 			f.Files, f.Bytes = files, bytes
-			r.SetFormat(f)
+			now.SetFormat(f)
 		}
 	})
 	return err
