@@ -73,9 +73,9 @@ func (p *patient) databaseError() Finding {
 
 // restore is how a backup takes the database's place.
 func (p *patient) restore() []string {
-	file := filepath.Join(p.backupDir(), "BACKUP")
-	if newest, _, err := newestFile(p.backupDir()); err == nil && newest != nil {
-		file = filepath.Join(p.backupDir(), newest.Name())
+	file := filepath.Join(p.cfg.Store.Backups(), "BACKUP")
+	if newest, _, err := newestFile(p.cfg.Store.Backups()); err == nil && newest != nil {
+		file = filepath.Join(p.cfg.Store.Backups(), newest.Name())
 	}
 	return []string{p.control("stop"), p.rootScalelite("restore", file), p.control("start")}
 }
