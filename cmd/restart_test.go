@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -331,7 +332,10 @@ func TestMovedListener(t *testing.T) {
 	}
 	socket := p.path("web.sock")
 	overSocket := func() (*http.Response, error) {
-		transport := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", socket) }, DisableKeepAlives: true}
+		var dialer net.Dialer
+		transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		}}
 		return (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Get("http://any/health_check")
 	}
 	for _, listen := range []string{":" + port, "unix:" + socket, "unix:" + socket} {
