@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -25,7 +26,11 @@ const (
 )
 
 // patientPool keeps a busy machine from failing a getMeetings by itself.
-const patientPool = "aggregate_timeout = \"20s\"\n"
+const patientPool = "aggregate_timeout = \"30s\"\nconnect_timeout = \"30s\"\nresponse_timeout = \"30s\"\n"
+
+// maxWaiting is how many requests may wait at a time: those of half a second. A
+// machine that is slower than that is not asked for more.
+const maxWaiting = 250
 
 // traffic sends requests at a steady rate, whether or not the former ones were
 // answered: what waits, waits.
@@ -36,6 +41,8 @@ type traffic struct {
 	meetings []string
 	stop     chan struct{}
 	done     sync.WaitGroup
+
+	waiting atomic.Int64
 
 	mu       sync.Mutex
 	requests []sentRequest
@@ -50,7 +57,7 @@ type sentRequest struct {
 
 func clientOf(kept bool) *http.Client {
 	return &http.Client{
-		Timeout: 30 * time.Second,
+		Timeout: time.Minute,
 		Transport: &http.Transport{
 			MaxIdleConnsPerHost: 64, DisableKeepAlives: !kept, ForceAttemptHTTP2: kept,
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
@@ -99,9 +106,12 @@ func (l *traffic) run(rate int) {
 	for n := 0; ; n++ {
 		select {
 		case <-tick.C:
-			l.done.Go(func() { l.one(n) })
 		case <-l.stop:
 			return
+		}
+		if l.waiting.Load() < maxWaiting {
+			l.waiting.Add(1)
+			l.done.Go(func() { l.one(n) })
 		}
 	}
 }
@@ -109,6 +119,7 @@ func (l *traffic) run(rate int) {
 // one is the n-th request: six joins, three isMeetingRunning and one
 // getMeetings of ten, half of them on connections of their own.
 func (l *traffic) one(n int) {
+	defer l.waiting.Add(-1)
 	client := l.kept
 	if n%2 == 0 {
 		client = l.fresh
@@ -331,7 +342,10 @@ func TestMovedListener(t *testing.T) {
 	}
 	socket := p.path("web.sock")
 	overSocket := func() (*http.Response, error) {
-		transport := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", socket) }, DisableKeepAlives: true}
+		var dialer net.Dialer
+		transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		}}
 		return (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Get("http://any/health_check")
 	}
 	for _, listen := range []string{":" + port, "unix:" + socket, "unix:" + socket} {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -64,8 +65,8 @@ func (s *Server) Retire() {
 type gate struct {
 	next   http.Handler
 	server *Server
-	open   atomic.Int64 // connections
-	fresh  sync.Map     // net.Conn that have not asked for anything yet
+	conns  sync.Map     // net.Conn: their state, as *atomic.Int32
+	open   atomic.Int64 // how many there are
 	before atomic.Int64 // requests to wait for, begun before Retire
 
 	mu   sync.Mutex
@@ -151,18 +152,22 @@ func (g *gate) noteConn(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		g.open.Add(1)
-		g.fresh.Store(conn, true)
-	case http.StateActive:
-		g.fresh.Delete(conn)
+		g.conns.Store(conn, new(atomic.Int32)) // StateNew is 0
 	case http.StateClosed, http.StateHijacked:
 		g.open.Add(-1)
-		g.fresh.Delete(conn)
+		g.conns.Delete(conn)
+	default:
+		if known, ok := g.conns.Load(conn); ok {
+			known.(*atomic.Int32).Store(int32(state))
+		}
 	}
 }
 
 // settle waits, while everybody is let in, for the requests that ran at the time
 // of Retire, and for connections to turn over.
-func (g *gate) settle(since time.Time) {
+func (g *gate) settle() {
+	g.server.Retire()
+	since := *g.server.retired.since.Load()
 	for time.Since(since) < drainTimeout-closeTimeout {
 		turned := g.open.Load() == 0 || time.Since(since) >= turnTime
 		if turned && g.before.Load() == 0 {
@@ -172,24 +177,50 @@ func (g *gate) settle(since time.Time) {
 	}
 }
 
-// hasten keeps those from holding up the end who need not be waited for, until
-// ctx ends.
-func (g *gate) hasten(ctx context.Context) {
-	timer := time.NewTimer(turnTime)
-	defer timer.Stop()
-	for {
-		select {
-		case <-timer.C:
-			timer.Reset(10 * drainTick)
-		case <-ctx.Done():
+// finish waits for those who were let in. http.Server.Shutdown does not: it
+// drops a request whose header comes after it was called.
+func (g *gate) finish(ctx context.Context) {
+	for began := time.Now(); ctx.Err() == nil; time.Sleep(drainTick) {
+		waits := false
+		g.conns.Range(func(conn, state any) bool {
+			switch http.ConnState(state.(*atomic.Int32).Load()) {
+			case http.StateIdle:
+			case http.StateNew:
+				waits = time.Since(began) < turnTime || !silent(conn.(net.Conn))
+			default:
+				waits = true
+			}
+			return !waits
+		})
+		if !waits {
 			return
 		}
-		g.cut(false)
-		g.fresh.Range(func(conn, _ any) bool {
-			_ = conn.(net.Conn).Close()
-			return true
-		})
+		if time.Since(began) >= turnTime {
+			g.cut(false)
+		}
 	}
+}
+
+// dismiss closes the connections that nothing came over, which Shutdown would
+// wait for.
+func (g *gate) dismiss() {
+	g.conns.Range(func(conn, state any) bool {
+		if c := conn.(net.Conn); http.ConnState(state.(*atomic.Int32).Load()) == http.StateNew && silent(c) {
+			_ = c.Close()
+		}
+		return true
+	})
+}
+
+// silent reports that nothing has ever come over a connection, not even the
+// beginning of a handshake: browsers open some in advance. Of other connections
+// than TCP that is not known.
+func silent(conn net.Conn) bool {
+	if over, ok := conn.(*tls.Conn); ok {
+		conn = over.NetConn()
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	return ok && nothingReceived(tcp)
 }
 
 // serveOn is Serve for one server, whose limits it sets.
@@ -213,32 +244,31 @@ func (s *Server) serveOn(ctx context.Context, ln net.Listener, server *http.Serv
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	case <-ctx.Done():
 	}
-	return errors.Join(g.end(context.WithoutCancel(ctx), server), ignoreClosed(<-served))
+	g.settle()
+	// From here on nobody is let in.
+	closed := ignoreClosed(ln.Close())
+	return errors.Join(closed, ignoreClosed(<-served), g.end(context.WithoutCancel(ctx), server))
 }
 
-// end stops the server as Retire describes it.
+// end answers those who were let in, as long as there is time.
 func (g *gate) end(ctx context.Context, server *http.Server) error {
-	g.server.Retire()
 	since := *g.server.retired.since.Load()
-	g.settle(since)
-	g.cut(true)
 	ctx, cancel := context.WithTimeout(ctx, max(drainTimeout-time.Since(since), lastTimeout))
 	defer cancel()
-	var hastening sync.WaitGroup
-	hastening.Go(func() { g.hasten(ctx) })
-	err := server.Shutdown(ctx)
+	g.cut(true)
+	g.finish(ctx)
+	g.dismiss()
+	err := server.Shutdown(ctx) // of idle connections, and of HTTP/2
 	if errors.Is(err, context.DeadlineExceeded) {
 		// A client that dawdles is no failure of the stop.
 		g.server.log.Warn("requests still ran and were cut", "after", time.Since(since).Round(time.Second).String())
 		err = nil
 	}
-	cancel()
-	hastening.Wait()
 	return errors.Join(err, server.Close())
 }
 
 func ignoreClosed(err error) error {
-	if errors.Is(err, http.ErrServerClosed) {
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return err

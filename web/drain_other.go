@@ -1,0 +1,8 @@
+//go:build !linux
+
+package web
+
+import "net"
+
+// nothingReceived is not known here.
+func nothingReceived(*net.TCPConn) bool { return false }
