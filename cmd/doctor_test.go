@@ -49,7 +49,7 @@ func TestDoctorPrints(t *testing.T) {
 	base := "[store]\npath = \"" + filepath.Join(s.dir, "x.db") + "\"\n[web]\nadmin_socket = \"" + filepath.Join(s.dir, "a.sock") + "\"\n"
 	writeConfig(t, s, base)
 	out := s.ok("doctor", "--only", "configuration,backups")
-	for _, text := range []string{"ok       configuration  ", "warn     backups        ", "why:  ", "do:   ", "backup --force ", "1 ok, 1 warning, 0 failed, 0 skipped."} {
+	for _, text := range []string{"ok       configuration  ", "warn     backups        ", "why:  ", "do:   ", "scalelite backup\n", "1 ok, 1 warning, 0 failed, 0 skipped."} {
 		if !strings.Contains(out, text) {
 			t.Errorf("lacks %q:\n%s", text, out)
 		}
