@@ -15,6 +15,7 @@ var layers = []string{
 	"scalelite/store/kv/boltkv",
 	"scalelite/balancer/bbb",
 	"scalelite/balancer/bbbtest",
+	"scalelite/systemd/bbbside",
 	"scalelite/store",
 	"scalelite/store/storetest",
 	"scalelite/balancer",
@@ -40,7 +41,7 @@ var fences = map[string][]string{
 }
 
 // leaves import nothing of ours at all.
-var leaves = []string{"scalelite/balancer/bbb", "scalelite/balancer/bbbtest", "scalelite/store/kv"}
+var leaves = []string{"scalelite/balancer/bbb", "scalelite/balancer/bbbtest", "scalelite/store/kv", "scalelite/systemd/bbbside"}
 
 func TestImportsGoDownOnly(t *testing.T) {
 	for pkg, imports := range listImports(t) {

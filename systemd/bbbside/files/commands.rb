@@ -1,0 +1,136 @@
+# frozen_string_literal: true
+
+require 'optparse'
+
+module ScaleliteSend
+  # What scalelite-send does when it is called.
+  class Commands
+    # After a refusal somebody has to change something; asking every minute would
+    # only look like an attack.
+    REFUSED_WAIT = 600
+    AWAY_WAIT = 60
+    TEST_ID = 'scalelite-connection-test'
+
+    def initialize(settings)
+      @settings = settings
+      @queue = Queue.new(Settings::STATE)
+      # A server whose secret cannot be read can still be told what waits.
+      @secret = begin
+        settings.secret
+      rescue Error => e
+        @secret_error = e
+        nil
+      end
+    end
+
+    # Empties the queue: what the timer and the hook do.
+    def run
+      trouble = @queue.trouble
+      return 0 if trouble && trouble['next'] > Time.now.to_i
+
+      log = Log.new(@settings.log_file)
+      @queue.alone { guarded(log) { sender(log).drain } }
+      0
+    end
+
+    # Sends all recordings that are here and not on the load balancer.
+    def existing(background: false, patience: 600)
+      ids = Recording.all(@settings.trees)
+      ids.each { |id| @queue.add(id, always: false) }
+      if background
+        puts "#{count(ids.size)} noted. They are sent in the background; look with: scalelite-send status"
+        return 0
+      end
+      Existing.new(@queue, sender(Log.new(@settings.log_file)), ids, patience).run
+    end
+
+    # Deletes what the load balancer has confirmed.
+    def prune(keep_days: 1, dry_run: false)
+      log = Log.new(@settings.log_file)
+      code = 0
+      @queue.alone(wait: true) do
+        code = Pruner.new(@settings, @queue, balancer, sender(log), log).run(keep_days, dry_run)
+      end
+      code
+    rescue Balancer::Away, Balancer::Refused => e
+      warn "Nothing more is deleted: #{e.message}."
+      1
+    end
+
+    # Tells what waits, and why.
+    def status(json: false)
+      jobs = @queue.jobs
+      trouble = @queue.trouble
+      if json
+        puts JSON.pretty_generate('balancer' => @settings.balancer, 'transfer' => @settings.transfer, 'trouble' => trouble && trouble['text'], 'waiting' => jobs)
+        return 0
+      end
+      puts "Sends to #{@settings.balancer} by #{@settings.transfer}."
+      puts "Nothing can be sent: #{trouble['text']}." if trouble
+      puts jobs.empty? ? 'Nothing waits.' : "#{count(jobs.size)} waiting:"
+      jobs.each { |job| puts "  #{job['id']}  #{stand(job)}" }
+      0
+    end
+
+    # Has recordings tried again now, from the beginning.
+    def retry(ids)
+      ids = @queue.jobs.map { |job| job['id'] } if ids.empty?
+      here = ids.select { |id| Recording.find(id, @settings.trees) }
+      here.each { |id| @queue.add(id, always: true) }
+      @queue.trouble_over!
+      puts "#{count(here.size)} will be sent anew."
+      (ids - here).each { |id| warn "There is no recording #{id} here." }
+      ids == here ? 0 : 1
+    end
+
+    # Tells whether recordings can get to the load balancer.
+    def test
+      there = balancer
+      answer = there.recording(TEST_ID)
+      raise Balancer::Refused, 'the load balancer claims to have a recording that cannot be' if answer
+
+      puts "#{@settings.balancer} answers, and knows this server as #{@settings.server}."
+      warn "This clock is #{there.skew.abs} s #{there.skew.positive? ? 'ahead of' : 'behind'} the load balancer's; see: timedatectl" if there.skew && there.skew.abs > Balancer::SKEW
+      if @settings.transfer == 'ssh'
+        Spool.new(@settings.target).try
+        puts "#{@settings.target} takes files."
+      end
+      @queue.trouble_over!
+      0
+    rescue Balancer::Away, Balancer::Refused, Balancer::NotTaken => e
+      warn "It does not work yet: #{e.message}."
+      1
+    end
+
+    private
+
+    def balancer
+      raise @secret_error if @secret_error
+
+      Balancer.new(@settings, @secret)
+    end
+
+    def sender(log)
+      Sender.new(@settings, @queue, balancer, log)
+    end
+
+    def guarded(log)
+      yield
+    rescue Balancer::Away => e
+      log.warn("nothing can be sent: #{e.message}") if @queue.trouble!(e.message, AWAY_WAIT / 2)
+    rescue Balancer::Refused => e
+      log.warn("nothing can be sent: #{e.message}") if @queue.trouble!(e.message, REFUSED_WAIT)
+    end
+
+    def count(number)
+      number == 1 ? '1 recording' : "#{number} recordings"
+    end
+
+    def stand(job)
+      return 'is next' unless job['error']
+
+      at = Time.at(job['next']).strftime('%F %T')
+      "#{job['error']}; tried #{job['tries']} times, next #{at}"
+    end
+  end
+end

@@ -1,0 +1,141 @@
+# frozen_string_literal: true
+
+require 'json'
+require 'securerandom'
+
+module ScaleliteSend
+  # What is still to be sent: a small file for each recording, so that nothing
+  # is forgotten by a crash or while the load balancer is away.
+  class Queue
+    # The waits after a failure, in seconds: from one minute to an hour.
+    FIRST_WAIT = 60
+    LONGEST_WAIT = 3600
+
+    def initialize(state)
+      @state = state
+      @dir = "#{state}/queue"
+    end
+
+    # Notes a recording. With always it is sent although the load balancer has
+    # one of its size: BigBlueButton has just made it. One that waits already
+    # begins anew.
+    def add(id, always:)
+      locked do
+        return false if !always && File.exist?(path(id))
+
+        write('id' => id, 'queued' => SecureRandom.hex(8), 'always' => always, 'tries' => 0, 'next' => 0)
+      end
+      true
+    end
+
+    def jobs
+      Dir.children(@dir).grep(Recording::WORD).map { |id| read(id) }.compact.sort_by do |job|
+        [job['always'] ? 0 : 1, -Recording.began(job['id']), job['id']]
+      end
+    end
+
+    def read(id)
+      job = JSON.parse(File.read(path(id)))
+      job if job.is_a?(Hash) && job['id'] == id
+    rescue Errno::ENOENT
+      nil
+    rescue JSON::ParserError # cut by a power failure
+      { 'id' => id, 'queued' => '', 'always' => true, 'tries' => 0, 'next' => 0 }
+    end
+
+    # Keeps the changes of a job, unless it was noted anew meanwhile.
+    def keep(job)
+      current(job) { write(job) }
+    end
+
+    # Forgets a job that is done, unless it was noted anew meanwhile.
+    def done(job)
+      current(job) { File.unlink(path(job['id'])) }
+    end
+
+    # Sets a job back: the next try is in so many seconds, or after a wait that
+    # grows from try to try.
+    def postpone(job, error, seconds = nil)
+      job['tries'] += 1
+      seconds ||= [FIRST_WAIT * 2**[job['tries'] - 1, 6].min, LONGEST_WAIT].min
+      job['next'] = Time.now.to_i + seconds
+      job['error'] = error
+      keep(job)
+    end
+
+    # What keeps everything from being sent: a text, and the time of the next
+    # try. nil while nothing does.
+    def trouble
+      JSON.parse(File.read(trouble_file))
+    rescue Errno::ENOENT, JSON::ParserError
+      nil
+    end
+
+    # Notes what keeps everything from being sent; true if that is news.
+    def trouble!(text, seconds)
+      before = trouble
+      File.write(trouble_file, JSON.generate('text' => text, 'next' => Time.now.to_i + seconds))
+      before.nil? || before['text'] != text
+    end
+
+    # It is over; true if there was something.
+    def trouble_over!
+      File.unlink(trouble_file)
+      true
+    rescue Errno::ENOENT
+      false
+    end
+
+    # Runs the block as the only sender of this machine. Without wait it returns
+    # false if there is one already.
+    def alone(wait: false)
+      File.open("#{@state}/sender.lock", File::RDONLY | File::CREAT, 0o644) do |f|
+        unless f.flock(File::LOCK_EX | File::LOCK_NB)
+          return false unless wait
+
+          yield_to_other
+          f.flock(File::LOCK_EX)
+        end
+        yield
+        true
+      end
+    end
+
+    private
+
+    def yield_to_other
+      puts 'Another sender is at work; waiting for it to finish ...'
+    end
+
+    def path(id)
+      "#{@dir}/#{id}"
+    end
+
+    def trouble_file
+      "#{@state}/trouble"
+    end
+
+    def locked(&block)
+      File.open("#{@state}/queue.lock", File::RDONLY | File::CREAT, 0o644) do |f|
+        f.flock(File::LOCK_EX)
+        block.call
+      end
+    end
+
+    def current(job)
+      locked do
+        there = read(job['id'])
+        yield if there && there['queued'] == job['queued']
+      end
+    end
+
+    def write(job)
+      temporary = "#{@dir}/.#{job['id']}.#{Process.pid}"
+      File.open(temporary, File::WRONLY | File::CREAT | File::TRUNC, 0o644) do |f|
+        f.write(JSON.generate(job))
+        f.fsync
+      end
+      File.rename(temporary, path(job['id']))
+    end
+  end
+end

@@ -1,0 +1,237 @@
+# frozen_string_literal: true
+
+require 'open3'
+
+module ScaleliteSend
+  # Takes what is in the queue to the load balancer. A job is done when the load
+  # balancer has said that it has every file, not before.
+  class Sender
+    # How long to stay with a recording until it is imported, and the longest
+    # pause between two looks, in seconds. After that the others go on.
+    STAY = 60
+    PAUSE = 3
+    # The next look at one whose import takes longer.
+    LOOK_AGAIN = 60
+    # An import that failed there waits for the administrator of the load
+    # balancer, who can have it tried again.
+    FAILED_THERE = 6 * 3600
+    # Without an import for so long a tarball that was put into the spool is sent
+    # again.
+    LOST = 24 * 3600
+    BATCH = 20
+
+    # What became of a job: :sent, :there (it had it already), :gone, :deleted,
+    # or :waits.
+    Outcome = Struct.new(:what, :bytes, :text)
+
+    def initialize(settings, queue, balancer, log)
+      @settings = settings
+      @queue = queue
+      @balancer = balancer
+      @log = log
+    end
+
+    # Sends what is due until nothing is. Balancer::Away and Refused end it at
+    # once: they hold for everything.
+    def drain
+      loop do
+        due = @queue.jobs.select { |job| job['next'] <= Time.now.to_i }.first(BATCH)
+        return if due.empty?
+
+        due.each { |job| process(job) }
+      end
+    end
+
+    # One step for one job. The outcome goes to the log; that it still waits for
+    # the same reason does not.
+    def process(job)
+      before = job['error']
+      outcome = take(job)
+      @log.info('sending goes on') if @queue.trouble_over!
+      line = "#{job['id']}: #{outcome.text}"
+      if outcome.what != :waits
+        @log.info(outcome.what == :sent ? "#{line}, #{outcome.bytes} bytes" : line)
+      elsif outcome.text != before
+        @log.warn(line)
+      end
+      outcome
+    end
+
+    # Whether the load balancer has all files of what was sent. It may have more:
+    # other formats, or captions that came later.
+    def covers?(there, formats)
+      there && there['here'] == true && differences(there, formats).empty?
+    end
+
+    # What it lacks, in words.
+    def differences(there, formats)
+      has = ((there || {})['formats'] || []).map { |f| [f['type'], f] }.to_h
+      formats.map do |name, (files, bytes)|
+        f = has[name]
+        next "#{name} is missing" unless f
+        next "#{name} has #{f['files']} of #{files} files, #{f['bytes']} of #{bytes} bytes" if f['missing'] || f['files'] < files || f['bytes'] < bytes
+      end.compact.join('; ')
+    end
+
+    private
+
+    def take(job)
+      recording = Recording.find(job['id'], @settings.trees)
+      return finish(job, :gone, 'is not on this server any more') unless recording
+
+      outcome = job['import'] || job['sent'] ? nil : send_one(job, recording)
+      outcome || await(job)
+    rescue Balancer::NotTaken => e
+      wait(job, e.message, e.again)
+    rescue Tarball::Changed => e
+      wait(job, e.message, Queue::FIRST_WAIT)
+    rescue Balancer::Away, Balancer::Refused
+      raise
+    rescue StandardError => e # one that nobody foresaw must not keep the others back
+      wait(job, e.is_a?(SystemCallError) ? e.message : "#{e.class}: #{e.message}")
+    end
+
+    def send_one(job, recording)
+      there = @balancer.recording(job['id'])
+      return finish(job, :deleted, 'was deleted on the load balancer') if there && there['state'] == 'deleted'
+
+      job['formats'] = recording.sums
+      job['bytes'] = recording.bytes
+      return finish(job, :there, 'is on the load balancer already') if !job['always'] && covers?(there, job['formats'])
+
+      warn_of_skipped(recording)
+      transfer(job, recording, there)
+      @queue.keep(job)
+      nil
+    end
+
+    def transfer(job, recording, there)
+      tarball = Tarball.new(recording)
+      if @settings.transfer == 'upload'
+        job['import'] = @balancer.upload(job['id'], tarball)
+      else
+        Spool.new(@settings.target).put(job['id'], tarball)
+        job['sent'] = Time.now.to_i
+        job['before'] = there && there['imported']
+      end
+    end
+
+    # Waits for the import of what was sent.
+    def await(job)
+      over = now + STAY
+      pause = 0.1
+      loop do
+        outcome = look(job)
+        return outcome if outcome
+        return wait(job, 'waits to be imported', LOOK_AGAIN) if now > over
+
+        sleep(pause)
+        pause = [pause * 2, PAUSE].min
+      end
+    end
+
+    def look(job)
+      job['sent'] ? look_at_spool(job) : look_at_import(job)
+    end
+
+    def look_at_import(job)
+      import = @balancer.import(job['id'], job['import'])
+      case import && import['state']
+      when 'waiting', 'settling', 'importing'
+        import['error'].to_s.empty? ? nil : wait(job, "waits at the load balancer: #{import['error']}", LOOK_AGAIN)
+      when 'failed'
+        return confirmed(job) if covers?(@balancer.recording(job['id']), job['formats'])
+
+        wait(job, "its import failed: #{import['error']}", FAILED_THERE)
+      else # imported, replaced by a later one, or so long ago that nobody knows
+        there = @balancer.recording(job['id'])
+        covers?(there, job['formats']) ? confirmed(job) : again(job, "it was imported, but not all of it is there: #{differences(there, job['formats'])}")
+      end
+    end
+
+    # Nothing tells how the import of a file in the spool goes, but what comes of
+    # it can be seen.
+    def look_at_spool(job)
+      there = @balancer.recording(job['id'])
+      return confirmed(job) if there && there['imported'] != job['before'] && covers?(there, job['formats'])
+      return again(job, 'it was not imported within a day') if Time.now.to_i - job['sent'] > LOST
+
+      nil
+    end
+
+    def again(job, error)
+      %w[import sent before].each { |key| job.delete(key) }
+      wait(job, error)
+    end
+
+    def confirmed(job)
+      finish(job, :sent, 'was sent and imported')
+    end
+
+    def finish(job, what, text)
+      @queue.done(job)
+      Outcome.new(what, job['bytes'] || 0, text)
+    end
+
+    def wait(job, error, seconds = nil)
+      @queue.postpone(job, error, seconds)
+      Outcome.new(:waits, job['bytes'] || 0, error)
+    end
+
+    def warn_of_skipped(recording)
+      recording.formats.each do |format|
+        format.skipped.each { |path| @log.warn("#{recording.id}: #{format.name}/#{path} is neither a file nor a directory and is left out") }
+      end
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+  end
+
+  # The spool of the load balancer, reached by rsync over SSH.
+  class Spool
+    TEMPORARY = "#{Settings::STATE}/tmp"
+
+    def initialize(target)
+      raise Error, "#{Settings::FILE}: ssh_target is missing; run the setup script again" unless target
+
+      @target = target
+    end
+
+    # rsync writes under a name with a dot in front and renames when all is
+    # there. It removes its source itself, which matters if it is killed.
+    def put(id, tarball)
+      file = "#{TEMPORARY}/#{id}.tar"
+      Dir.glob("#{TEMPORARY}/*.tar").each { |old| File.unlink(old) }
+      File.open(file, File::WRONLY | File::CREAT | File::TRUNC | File::BINARY, 0o640) { |f| IO.copy_stream(tarball, f) }
+      run('--chmod=F664', '--remove-source-files', file)
+    ensure
+      tarball.close
+      File.unlink(file) if file && File.exist?(file)
+    end
+
+    # Whether the way in is open, without leaving anything there.
+    def try
+      file = "#{TEMPORARY}/connection-test.tar"
+      File.write(file, '')
+      run('--dry-run', file)
+    ensure
+      File.unlink(file) if file && File.exist?(file)
+    end
+
+    private
+
+    def run(*args)
+      output, status = Open3.capture2e('rsync', '-t', '--timeout=300', '-e', 'ssh -o BatchMode=yes', *args, @target)
+      return if status.success?
+
+      text = output.lines.map(&:strip).reject(&:empty?).first(3).join('; ')
+      text = "rsync ended with #{status.exitstatus || status.termsig}" if text.empty?
+      # 255 is ssh's own: no connection, or not let in.
+      raise Balancer::Away, "rsync to #{@target}: #{text}" if status.exitstatus == 255
+
+      raise Balancer::NotTaken, "rsync to #{@target}: #{text}"
+    end
+  end
+end
