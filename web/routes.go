@@ -43,6 +43,7 @@ func (s *Server) routes() {
 	}
 	m.register(e.Group(managementPath, s.countedByPath, s.unlessLimited))
 	s.uploadRoutes()
+	s.setupRoutes()
 	s.playbackRoutes()
 
 	for _, path := range []string{"/", "/health_check"} {
