@@ -136,6 +136,7 @@ var commands = [...]func(*app) *cobra.Command{
 	newRecordingsCommand,
 	newCallbacksCommand,
 	newSecretCommand,
+	newBBBScriptCommand,
 	newConfigCommand,
 	newBackupCommand,
 	newRestoreCommand,
