@@ -13,6 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"scalelite/balancer/bbbtest"
 )
@@ -47,7 +50,7 @@ func requireMachine(t testing.TB) {
 	if os.Geteuid() != 0 {
 		missing = "root"
 	}
-	for _, tool := range []string{"ruby", "rsync", "ssh", "/usr/sbin/sshd", "unshare", "nsenter", "runuser", "useradd", "systemctl"} {
+	for _, tool := range []string{"ruby", "rsync", "ssh", "/usr/sbin/sshd", "unshare", "nsenter", "runuser", "setpriv", "useradd", "systemctl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			missing += " " + tool
 		}
@@ -100,7 +103,14 @@ func (m *machine) mount() {
 	script := fmt.Sprintf(`set -e
 mount -t overlay overlay -o lowerdir=%[3]s,upperdir=%[1]s/upper,workdir=%[1]s/work %[1]s/root
 mount -t proc proc %[1]s/root/proc
-mount --rbind /dev %[1]s/root/dev
+mount -t tmpfs -o mode=0755 tmpfs %[1]s/root/dev
+cd %[1]s/root/dev
+mknod -m 0666 null c 1 3
+mknod -m 0666 zero c 1 5
+mknod -m 0666 random c 1 8
+mknod -m 0666 urandom c 1 9
+ln -s /proc/self/fd fd
+cd /
 mount -t tmpfs tmpfs %[1]s/root/run
 mkdir -p %[1]s/root%[2]s
 mount --rbind %[2]s %[1]s/root%[2]s
@@ -223,11 +233,12 @@ func (m *machine) waiting() []string {
 	return ids
 }
 
-// sendNow empties the queue as the timer does, whatever pause was agreed on.
+// sendNow empties the queue as the timer does, with the privileges that the unit
+// leaves it, and whatever pause was agreed on.
 func (m *machine) sendNow() {
 	m.t.Helper()
 	m.hurry()
-	m.must("scalelite-send", "run")
+	m.must("setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all,+setuid,+setgid,+dac_read_search", "scalelite-send", "run")
 }
 
 // hurry makes every job due, as time would.
@@ -282,4 +293,29 @@ func (m *machine) state() map[string]string {
 		m.t.Fatal(err)
 	}
 	return all
+}
+
+// sent sends until nothing waits.
+func (m *machine) sent() {
+	m.t.Helper()
+	end := time.Now().Add(time.Minute)
+	for m.sendNow(); len(m.waiting()) > 0; m.sendNow() {
+		if time.Now().After(end) {
+			m.t.Fatalf("still waiting: %q\n%s\n%s", m.waiting(), m.must("scalelite-send", "status"), m.log())
+		}
+	}
+}
+
+// asBefore fails the test unless the machine is as it was, but for recordings.
+func (m *machine) asBefore() {
+	m.t.Helper()
+	after := m.state()
+	for path := range after {
+		if strings.HasPrefix(path, "/var/bigbluebutton/published/") || strings.HasPrefix(path, "/var/bigbluebutton/unpublished/") {
+			delete(after, path)
+		}
+	}
+	if diff := gocmp.Diff(m.before, after); diff != "" {
+		m.t.Errorf("the machine is not as it was:\n%s", diff)
+	}
 }

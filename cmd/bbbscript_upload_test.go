@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -273,134 +272,33 @@ func TestUploadOfExistingRecordings(t *testing.T) {
 	p.inOrder()
 }
 
-// T28: only what the load balancer has whole is deleted, whatever was sent.
-func TestPruneOnABBBServer(t *testing.T) {
+// Who looks on while recordings are sent sees them go on when the load balancer
+// is back.
+func TestUploadOfExistingRecordingsWaitsForTheLoadBalancer(t *testing.T) {
 	t.Parallel()
 	p := newProcess(t, "")
 	p.start()
 	m := newMachine(t, p)
 	m.joinPool()
 	m.mustSetup(nil)
-	recording := func(name string) made {
-		return made{id: id(name), meeting: "room", version: 1, formats: []string{"presentation", "video"}}
-	}
-	good, hurt, deleted, unsent, queued := recording("good"), recording("hurt"), recording("deleted"), recording("unsent"), recording("queued")
-	for _, r := range []made{good, hurt, deleted, queued} {
-		m.publish(r)
-	}
-	m.must("scalelite-send", "existing")
-	m.publish(unsent)
-	p.mustRun("recordings", "delete", deleted.id, "--yes")
-	if err := os.Remove(p.path("published", "video", hurt.id, "video.webm")); err != nil {
-		t.Fatal(err)
-	}
-	m.hook(queued.id)
-
-	if out := m.must("scalelite-send", "prune", "--dry-run"); !strings.Contains(out, "0 would be deleted") {
-		t.Errorf("what is younger than a day: %s", out)
-	}
-	if out := m.must("scalelite-send", "prune", "--dry-run", "--keep-days", "0"); !strings.Contains(out, good.id+"  would be deleted") {
-		t.Errorf("dry run: %s", out)
-	}
-	out := m.must("scalelite-send", "prune", "--keep-days", "0")
-	for _, want := range []string{
-		good.id + "  deleted", hurt.id + "  kept: the load balancer lacks files: video has", deleted.id + "  kept: it was deleted on the load balancer",
-		unsent.id + "  kept: the load balancer does not have it", queued.id + "  kept: waits to be sent", "1 deleted,", "4 kept.",
-	} {
-		if !strings.Contains(out, want) {
-			t.Errorf("prune does not say %q:\n%s", want, out)
-		}
-	}
-	for _, r := range []made{good, hurt, deleted, unsent, queued} {
-		_, err := os.Stat(filepath.Join(m.root, "var/bigbluebutton/published/video", r.id))
-		if gone := os.IsNotExist(err); gone != (r.id == good.id) {
-			t.Errorf("%s: gone %v", r.id, gone)
-		}
+	for _, name := range []string{"first", "second"} {
+		m.publish(made{id: id(name), meeting: "room", version: 1, formats: []string{"podcast"}})
 	}
 	if err := p.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := m.run("scalelite-send", "prune", "--keep-days", "0"); exitCode(err) != exitFailure || !strings.Contains(out, "Nothing more is deleted") {
-		t.Errorf("without the load balancer: %v %s", err, out)
+	if out, err := m.run("scalelite-send", "existing", "--patience", "0"); exitCode(err) != exitFailure || !strings.Contains(out, "Giving up for now") || !strings.Contains(out, "2 wait.") {
+		t.Errorf("without patience: %v\n%s", err, out)
 	}
-}
-
-// A secret that differs is told in words, once, and nothing is lost by it.
-func TestUploadWithAnotherSecret(t *testing.T) {
-	t.Parallel()
-	p := newProcess(t, "")
+	run := m.command("scalelite-send", "existing")
+	var out lockedBuffer
+	run.Stdout, run.Stderr = &out, &out
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it to wait", func() bool { return strings.Contains(out.tail(), "trying again in") })
 	p.start()
-	m := newMachine(t, p)
-	p.mustRun("servers", "add", m.server.URL(), "another-secret", "--id", "bbb1", "--no-check")
-	out, err := m.setup(nil)
-	if exitCode(err) != exitFailure || !strings.Contains(out, "with another secret than 'bbb-conf --secret' prints here") || !strings.Contains(out, "everything is in place") {
-		t.Errorf("setup: %v\n%s", err, out)
-	}
-	r := made{id: id("refused"), meeting: "room", version: 1, formats: []string{"presentation"}}
-	m.publish(r)
-	m.hook(r.id)
-	for range 3 {
-		m.must("scalelite-send", "run")
-	}
-	if n := strings.Count(m.log(), "refuses our token"); n != 1 {
-		t.Errorf("told %d times:\n%s", n, m.log())
-	}
-	p.mustRun("servers", "update", "bbb1", "--secret", m.server.Secret())
-	m.must("scalelite-send", "test")
-	m.sent()
-	if all, text := p.recordings(); len(all) != 1 {
-		t.Errorf("%s\n%s", text, m.log())
-	}
-}
-
-// The hook of the Ruby system stays until it is asked away, and comes back.
-func TestSetupBesideTheRubySystem(t *testing.T) {
-	t.Parallel()
-	p := newProcess(t, "")
-	p.start()
-	m := newMachine(t, p)
-	m.joinPool()
-	const text = "# the hook of the Ruby system\n"
-	writeFile(t, m.root+rubyHook, text)
-	m.before = m.state()
-	line := strings.TrimSpace(p.mustRun("bbb-script", "--url", p.base, "--link")) // run as it is printed, but for sudo
-	if out := m.must("bash", "-o", "pipefail", "-c", strings.Replace(line, "sudo bash", "bash", 1)); !strings.Contains(out, "left as it is: "+rubyHook) {
-		t.Errorf("setup:\n%s", out)
-	}
-	if _, err := os.Stat(m.root + rubyHook); err != nil {
-		t.Error(err)
-	}
-	if out := m.mustSetup(nil, "--replace"); !strings.Contains(out, "put aside: "+rubyHook) {
-		t.Errorf("--replace:\n%s", out)
-	}
-	if hooks, _ := filepath.Glob(filepath.Dir(m.root+rubyHook) + "/*.rb"); len(hooks) != 2 {
-		t.Errorf("hooks: %q", hooks)
-	}
-	m.mustSetup(nil, "--uninstall")
-	m.asBefore()
-}
-
-// sent sends until nothing waits.
-func (m *machine) sent() {
-	m.t.Helper()
-	end := time.Now().Add(time.Minute)
-	for m.sendNow(); len(m.waiting()) > 0; m.sendNow() {
-		if time.Now().After(end) {
-			m.t.Fatalf("still waiting: %q\n%s\n%s", m.waiting(), m.must("scalelite-send", "status"), m.log())
-		}
-	}
-}
-
-// asBefore fails the test unless the machine is as it was, but for recordings.
-func (m *machine) asBefore() {
-	m.t.Helper()
-	after := m.state()
-	for path := range after {
-		if strings.HasPrefix(path, "/var/bigbluebutton/published/") || strings.HasPrefix(path, "/var/bigbluebutton/unpublished/") {
-			delete(after, path)
-		}
-	}
-	if diff := cmp.Diff(m.before, after); diff != "" {
-		m.t.Errorf("the machine is not as it was:\n%s", diff)
+	if err := run.Wait(); err != nil || !strings.Contains(out.tail(), "2 sent, 0 were there already, 0 were deleted there, 0 wait.") {
+		t.Errorf("%v\n%s", err, out.tail())
 	}
 }

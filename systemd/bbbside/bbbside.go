@@ -64,7 +64,8 @@ const (
 
 // installed are the files that the script has in it.
 var installed = [...]string{
-	"settings.rb", "recording.rb", "queue.rb", "balancer.rb", "sender.rb", "commands.rb", "scalelite-send", "scalelite_send.rb",
+	"settings.rb", "recording.rb", "queue.rb", "balancer.rb", "sender.rb", "existing.rb", "pruner.rb", "commands.rb",
+	"scalelite-send", "scalelite_send.rb",
 	"scalelite-send.service", "scalelite-send.timer", "scalelite-send.logrotate",
 }
 

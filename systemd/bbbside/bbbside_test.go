@@ -94,6 +94,10 @@ func TestUnitsAreClean(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	service, _ := os.ReadFile(filepath.Join(dir, "scalelite-send.service"))
+	if !bytes.Contains(service, []byte("\nCapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_DAC_READ_SEARCH\nNoNewPrivileges=yes\n")) {
+		t.Error("the tests of the sender run it with other privileges than the unit")
+	}
 	run(t, nil, "systemd-analyze", "verify", filepath.Join(dir, "scalelite-send.service"), filepath.Join(dir, "scalelite-send.timer"))
 }
 

@@ -74,7 +74,7 @@ module ScaleliteSend
       request.body_stream = tarball
       answer = exchange(request, UPLOAD_TIMEOUT)
       fields = fields_of(answer)
-      return fields['import'] if answer.code == '202' && fields && fields['import'].is_a?(String)
+      return fields['import'] if answer.code == '202' && fields && Recording::WORD.match?(fields['import'].to_s)
 
       refuse(answer, fields)
       raise NotTaken.new(words(answer, fields), wait_of(answer))

@@ -16,7 +16,8 @@ begin
   if ScaleliteSend::Recording::WORD.match?(id.to_s)
     queue.add(id, always: true)
     # The parts of a recording that was cut have a number more in their names.
-    ScaleliteSend::Recording.all(settings.trees).grep(/\A#{id}-\d+\z/).each { |part| queue.add(part, always: false) }
+    parts = settings.trees.flat_map { |tree| Dir.glob("#{tree}/*/#{id}-*") }.map { |dir| File.basename(dir) }
+    parts.uniq.grep(/\A#{id}-\d+\z/).each { |part| queue.add(part, always: false) }
     log.info("#{id}: published here, is to be sent")
     # Not with the environment of BigBlueButton, which has gems of its own.
     pid = Process.spawn({ 'PATH' => '/usr/sbin:/usr/bin:/sbin:/bin' }, '/usr/local/bin/scalelite-send', 'run',

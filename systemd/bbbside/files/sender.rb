@@ -85,8 +85,10 @@ module ScaleliteSend
       wait(job, e.message, e.again)
     rescue Tarball::Changed => e
       wait(job, e.message, Queue::FIRST_WAIT)
-    rescue SystemCallError => e
-      wait(job, e.message)
+    rescue Balancer::Away, Balancer::Refused
+      raise
+    rescue StandardError => e # one that nobody foresaw must not keep the others back
+      wait(job, e.is_a?(SystemCallError) ? e.message : "#{e.class}: #{e.message}")
     end
 
     def send_one(job, recording)

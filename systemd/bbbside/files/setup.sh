@@ -173,7 +173,7 @@ install_files() {
 	directory "$user" 0750 "$state"
 	directory "$user" 0750 "$state/queue"
 	directory "$user" 0750 "$state/tmp"
-	for name in settings recording queue balancer sender commands; do
+	for name in settings recording queue balancer sender existing pruner commands; do
 		put 0644 "$library/$name.rb" < <(text_of "$name.rb")
 	done
 	put 0755 "$program" < <(text_of scalelite-send)

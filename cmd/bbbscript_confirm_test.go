@@ -1,0 +1,145 @@
+package cmd
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// fakeBalancer answers a sender as it is told to, and counts the uploads.
+type fakeBalancer struct {
+	mu       sync.Mutex
+	uploads  int
+	state    string // of the import
+	error    string
+	files    int // of the only format
+	onUpload func(n int)
+}
+
+func (f *fakeBalancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	answer := func(status int, fields any) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(fields)
+	}
+	type fields = map[string]any
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/upload"):
+		_, _ = io.Copy(io.Discard, r.Body)
+		f.uploads++
+		if f.onUpload != nil {
+			f.onUpload(f.uploads)
+		}
+		answer(202, fields{"import": "import-1"})
+	case strings.Contains(r.URL.Path, "/imports/"):
+		answer(200, fields{"state": f.state, "error": f.error})
+	case f.uploads == 0:
+		answer(404, fields{"error": "There is no such recording."})
+	default:
+		answer(200, fields{"here": true, "state": "published", "formats": []fields{{"type": "podcast", "files": f.files, "bytes": 1 << 30}}})
+	}
+}
+
+func (f *fakeBalancer) sent() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.uploads
+}
+
+// newSender is a machine that sends to a made-up load balancer, with one
+// recording of two files.
+func newSender(t *testing.T, f *fakeBalancer) (*machine, made) {
+	t.Helper()
+	p := newProcess(t, "")
+	p.start()
+	m := newMachine(t, p)
+	m.joinPool()
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	if out, err := m.setup([]string{"--url", server.URL}); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	r := made{id: id("checked"), meeting: "room", version: 1, formats: []string{"podcast"}}
+	m.publish(r)
+	m.hook(r.id)
+	return m, r
+}
+
+// A recording is done when its files were counted on the other side, whatever
+// the import is said to have come to.
+func TestSenderBelievesTheCountAlone(t *testing.T) {
+	t.Parallel()
+	f := &fakeBalancer{state: "imported", files: 1}
+	m, r := newSender(t, f)
+	m.sendNow()
+	if out := m.must("scalelite-send", "status"); f.sent() != 1 || !strings.Contains(out, "not all of it is there: podcast has 1 of 2 files") {
+		t.Errorf("%d uploads, %s", f.sent(), out)
+	}
+	f.mu.Lock()
+	f.state, f.error = "failed", "the disk is broken"
+	f.mu.Unlock()
+	m.sendNow()
+	if out := m.must("scalelite-send", "status"); f.sent() != 2 || !strings.Contains(out, "its import failed: the disk is broken") {
+		t.Errorf("%d uploads, %s", f.sent(), out)
+	}
+	m.sendNow()
+	if got := m.waiting(); f.sent() != 2 || !slices.Equal(got, []string{r.id}) {
+		t.Errorf("a failed import: %d uploads, waiting %q", f.sent(), got)
+	}
+	f.mu.Lock()
+	f.files = 2
+	f.mu.Unlock()
+	m.sendNow()
+	if got := m.waiting(); f.sent() != 2 || len(got) != 0 {
+		t.Errorf("when it is there: %d uploads, waiting %q\n%s", f.sent(), got, m.log())
+	}
+}
+
+// What BBB makes anew while it is being sent is sent once more.
+func TestSenderSendsWhatChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := &fakeBalancer{state: "imported", files: 2}
+	m, r := newSender(t, f)
+	f.mu.Lock()
+	f.onUpload = func(n int) {
+		if n == 1 {
+			m.hook(r.id)
+		}
+	}
+	f.mu.Unlock()
+	m.sendNow()
+	if got := m.waiting(); f.sent() != 2 || len(got) != 0 {
+		t.Errorf("%d uploads, waiting %q\n%s", f.sent(), got, m.log())
+	}
+}
+
+// What waits there can be sent anew by hand.
+func TestSenderTriesAnewWhenAsked(t *testing.T) {
+	t.Parallel()
+	f := &fakeBalancer{state: "waiting", files: 1, error: "no space"}
+	m, r := newSender(t, f)
+	m.sendNow()
+	if out := m.must("scalelite-send", "status"); !strings.Contains(out, "waits at the load balancer: no space") {
+		t.Errorf("%s", out)
+	}
+	if out := m.must("scalelite-send", "retry", r.id); !strings.Contains(out, "1 recording will be sent anew") {
+		t.Errorf("%s", out)
+	}
+	f.mu.Lock()
+	f.state, f.error, f.files = "imported", "", 2
+	f.mu.Unlock()
+	m.sendNow()
+	if got := m.waiting(); f.sent() != 2 || len(got) != 0 {
+		t.Errorf("%d uploads, waiting %q\n%s", f.sent(), got, m.log())
+	}
+	if out, err := m.run("scalelite-send", "retry", "unknown"); exitCode(err) != exitFailure || !strings.Contains(out, "no recording unknown here") {
+		t.Errorf("%v %s", err, out)
+	}
+}
