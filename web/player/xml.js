@@ -11,6 +11,22 @@ const xlink = 'http://www.w3.org/1999/xlink';
  * @property {boolean} damaged
  */
 
+const tag = /<\/?[a-zA-Z](?:[^<>"']|"[^"<]*"|'[^'<]*')*>/g;
+const attribute = /([^\s=<>"']+)(\s*=\s*(?:"[^"]*"|'[^']*'))/g;
+const active = /^(<\/?)((?:[\w-]+:)?(?:script|style|base|link)(?=[\s/>]))/i;
+
+/**
+ * Renames what a browser would look at already when it parses, to say that the
+ * page's policy forbids it: styles and handlers of elements, and scripts. They
+ * are then found as data-style, data-onclick and x-script.
+ * @param {string} text
+ * @returns {string}
+ */
+function defused(text) {
+	return !text.includes('xmlns') ? text : text.replace(tag, (whole) => whole
+		.replace(attribute, (all, name) => (/^(style$|on)/i.test(name) ? 'data-' + all : all)).replace(active, (all, bracket, name) => bracket + 'x-' + name.replace(':', '-')));
+}
+
 /**
  * Parses a file. Of a damaged one the part before the fault is kept. A browser
  * that keeps nothing reads it as it would a page, which bears every fault.
@@ -19,10 +35,11 @@ const xlink = 'http://www.w3.org/1999/xlink';
  */
 export function parse(text) {
 	const parser = new DOMParser();
-	const document = parser.parseFromString(text.replace(/^\ufeff?\s+/, ''), 'text/xml');
+	const source = defused(text.replace(/^\ufeff?\s+/, ''));
+	const document = parser.parseFromString(source, 'text/xml');
 	const damaged = document.getElementsByTagName('parsererror').length > 0;
 	const nothing = document.documentElement.localName === 'parsererror';
-	return { document: nothing ? parser.parseFromString(text, 'text/html') : document, damaged };
+	return { document: nothing ? parser.parseFromString(source, 'text/html') : document, damaged };
 }
 
 /**
