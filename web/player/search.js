@@ -104,6 +104,9 @@ export function createSearch({ slides, lines, texts, seek }) {
 
 	function close() {
 		input.value = '';
+		if (byId('finder').contains(document.activeElement)) {
+			/** @type {HTMLElement} */ (document.activeElement).blur();
+		}
 		results.hidden = true;
 		byId('finder').classList.remove('open');
 		open.setAttribute('aria-expanded', 'false');
@@ -116,11 +119,6 @@ export function createSearch({ slides, lines, texts, seek }) {
 		input.select();
 	}
 
-	if (places.length === 0) {
-		return { focus() {}, close() {} };
-	}
-	byId('finder').hidden = false;
-	open.hidden = false;
 	open.addEventListener('click', () => (open.getAttribute('aria-expanded') === 'true' ? close() : focus()));
 	input.addEventListener('input', update);
 	input.addEventListener('keydown', (event) => {
@@ -143,6 +141,7 @@ export function createSearch({ slides, lines, texts, seek }) {
 			results.hidden = true;
 		}
 	});
-	input.addEventListener('focus', () => { results.hidden = input.value.trim().length < fewest; });
+	input.addEventListener('focus', update);
+	update(); // what was typed meanwhile
 	return { focus, close };
 }
