@@ -161,7 +161,13 @@ function fullScreen(root, clock, texts) {
 	for (const name of ['pointermove', 'pointerdown', 'keydown']) {
 		root.addEventListener(name, stir, { passive: true });
 	}
-	clock.addEventListener('state', stir);
+	let playing = clock.playing;
+	clock.addEventListener('state', () => {
+		if (playing !== clock.playing) {
+			playing = clock.playing;
+			stir();
+		}
+	});
 	byId('fullscreen').addEventListener('click', toggle);
 	show(false);
 	return {
