@@ -203,10 +203,3 @@ func (m *machine) want(want, script string) {
 		m.t.Errorf("%s\ngot:\n%s\nwant:\n%s", script, got, want)
 	}
 }
-
-// get asks the machine for a URL, by the curl of the machine around. Whatever
-// the name in it, it is asked of the machine.
-func (m *machine) get(url string) (string, error) {
-	out, err := exec.CommandContext(m.t.Context(), "nsenter", "-t", strconv.Itoa(m.pid), "-n", "curl", "-sS", "--max-time", "10", "--connect-to", "::127.0.0.1:", url).CombinedOutput()
-	return string(out), err
-}
