@@ -2,11 +2,16 @@
 //
 //	go run ./systemd/build [--arch amd64,arm64] [--version V] [--out DIR]
 //
-// The same sources and the same Go give the same bytes, wherever: the time
-// in the package is SOURCE_DATE_EPOCH, else that of the last commit. It prints
-// the path of each package. What a package holds is listed in
+// The same sources and the same version of Go give the same bytes on every
+// machine: the time in a package is SOURCE_DATE_EPOCH, else that of the last
+// commit. It prints the path of each package. What a package holds is listed in
 // systemd/deb/nfpm.yaml; this command makes what is not in the sources, and runs
 // nfpm, which nfpm.mod pins.
+//
+// Its tests with the build tag e2e look into the packages, and try them on clean
+// Debian systems:
+//
+//	go test -tags e2e -timeout 40m ./systemd/build
 //
 // It may import cmd alone, for what is made from the command tree.
 package main

@@ -11,8 +11,9 @@ import (
 // there, such as a container or an image that is being built, and the program
 // runs there with the rights that the unit leaves it.
 func TestWithoutSystemd(t *testing.T) {
-	for _, release := range releases {
+	for _, release := range releases() {
 		t.Run(release, func(t *testing.T) {
+			t.Parallel()
 			m := newMachine(t, release, "none")
 			m.run("groupadd --gid 2000 teachers")
 			m.run("mkdir -p /var/bigbluebutton/published/presentation && chmod 700 /var/bigbluebutton/published")

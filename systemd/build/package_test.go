@@ -89,7 +89,7 @@ func checkControl(t *testing.T, deb, arch string) {
 	}
 	want := map[string]string{
 		"Package": "scalelite", "Version": "9.8.7", "Architecture": arch,
-		"Depends":    "init-system-helpers (>= 1.62), passwd, procps",
+		"Depends":    "init-system-helpers (>= 1.54), passwd, procps",
 		"Recommends": "ca-certificates", "Suggests": "fail2ban, openssh-server, rsync", "Conflicts": "",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
