@@ -149,6 +149,13 @@ func checkContents(t *testing.T, deb, arch string) {
 	} {
 		want[name] = "644"
 	}
+	side, err := os.ReadDir("../bbbside/files")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range side {
+		want["/usr/share/doc/scalelite/examples/bbb-server/"+f.Name()] = "644"
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("contents (-want +got):\n%s", diff)
 	}
