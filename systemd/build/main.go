@@ -18,6 +18,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -49,7 +50,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	version := flags.String("version", "", "version of the package (default: from the last tag and the commit)")
 	out := flags.String("out", "dist", "directory for the packages")
 	maintainer := flags.String("maintainer", defaultMaintainer, "who answers for the package, as NAME <ADDRESS>")
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
 		return err
 	}
 	root, err := moduleRoot(ctx)
