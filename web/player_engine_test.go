@@ -45,7 +45,7 @@ func TestPlayerEngine(t *testing.T) {
 		cancel()
 		t.Fatalf("no results from the browser: %s", said())
 	}
-	if len(got) < 50 {
+	if len(got) < 57 {
 		t.Errorf("%d tests ran, want all of them", len(got))
 	}
 	for _, r := range got {
