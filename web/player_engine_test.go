@@ -35,7 +35,7 @@ func TestPlayerEngine(t *testing.T) {
 	server := httptest.NewServer(withEnginePolicy(mux))
 	defer server.Close()
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	said := openBrowser(t, ctx, server.URL+"/")
 	var got []engineResult
@@ -45,7 +45,7 @@ func TestPlayerEngine(t *testing.T) {
 		cancel()
 		t.Fatalf("no results from the browser: %s", said())
 	}
-	if len(got) < 57 {
+	if len(got) < 58 {
 		t.Errorf("%d tests ran, want all of them", len(got))
 	}
 	for _, r := range got {

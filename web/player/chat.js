@@ -1,14 +1,22 @@
 // The chat beside the picture: messages, polls and external videos as one list,
 // in which the lines that are yet to come are dimmed, those that the moderators
-// cleared are gone, and a click on a line goes to its time. The list is built
-// once; playing only changes the lines that the time passes.
+// cleared are gone, and a click on a line goes to its time. Of a long chat the
+// page holds a piece, which moves with the time and with whoever scrolls;
+// playing only changes the lines that the time passes.
 
 import { byId, make } from './dom.js';
 import { icon } from './icons.js';
 import { indexAt } from './lookup.js';
 
-// Lines that are built at once, before the browser may do something else.
-const batch = 400;
+// The most lines that the page holds, and by how many that piece moves.
+const most = 120;
+const step = 40;
+
+// Whoever scrolls so close to the end of the piece, in pixels, gets more.
+const margin = 400;
+
+// While playing, the list scrolls once in so many milliseconds.
+const calm = 1000;
 
 // Who scrolled the list is left alone for so long, in milliseconds.
 const alone = 8000;
@@ -31,28 +39,57 @@ export function createChat({ lines, texts, seek }) {
 	const byLine = new Map(lines.map((l) => [l.id, l]));
 	const clearings = lines.flatMap((l, i) => (l.cleared === null ? [] : [{ time: l.cleared, i }])).sort((a, b) => a.time - b.time);
 	/** @type {HTMLElement[]} */
-	const items = [];
+	const items = []; // those that were made, by the number of the line
+	let from = 0; // the piece that the page holds
+	let to = 0;
 	let past = 0; // lines before this one have been sent
 	let gone = 0; // clearings before this one have been done
 	let touched = -alone;
+	let shown = -calm;
+	let timer = 0;
 	let stop = 0; // the line that the keyboard is at
 
-	function build() {
-		const part = document.createDocumentFragment();
-		for (const line of lines.slice(items.length, items.length + batch)) {
-			const item = itemOf(line);
-			item.classList.toggle('future', items.length >= past);
-			items.push(item);
-			part.append(item);
+	function item(i) {
+		if (!items[i]) {
+			const made = itemOf(lines[i], i);
+			made.classList.toggle('future', i >= past);
+			made.classList.toggle('cleared', clearings.slice(0, gone).some((c) => c.i === i));
+			items[i] = made;
 		}
-		list.append(part);
-		if (items.length < lines.length) {
-			setTimeout(build);
-		}
+		return items[i];
 	}
 
-	function itemOf(line) {
-		const item = make('li', { class: line.kind, data: { time: line.time.toFixed(1) } });
+	// Has the page hold the lines from a on, as many as it may.
+	function hold(a) {
+		const first = Math.min(Math.max(0, a), Math.max(0, lines.length - most));
+		const last = Math.min(first + most, lines.length);
+		if (first === from && last === to) {
+			return;
+		}
+		const wanted = Array.from({ length: last - first }, (_, i) => item(first + i));
+		if (first >= to || last <= from) {
+			list.replaceChildren(...wanted);
+		} else {
+			const before = wanted.slice(0, Math.max(0, from - first));
+			const after = wanted.slice(Math.max(0, to - first));
+			for (let i = from; i < to; i++) {
+				if (i < first || i >= last) {
+					items[i].remove();
+				}
+			}
+			list.prepend(...before);
+			list.append(...after);
+		}
+		from = first;
+		to = last;
+	}
+
+	function itemOf(line, i) {
+		const long = lines.length > most;
+		const item = make('li', {
+			class: line.kind, data: { time: line.time.toFixed(1), line: i },
+			'aria-setsize': long && lines.length, 'aria-posinset': long && i + 1,
+		});
 		const head = make('p', { class: 'head' });
 		if (line.kind === 'chat') {
 			head.append(make('bdi', { class: 'name', text: line.name }));
@@ -63,7 +100,7 @@ export function createChat({ lines, texts, seek }) {
 			head.append(icon(line.kind), make('span', { class: 'name', text: texts.say(line.kind) }));
 		}
 		head.append(make('button', {
-			type: 'button', class: 'when', tabindex: items.length === stop ? '0' : '-1', text: texts.clock(line.time),
+			type: 'button', class: 'when', tabindex: i === stop ? '0' : '-1', text: texts.clock(line.time),
 			'aria-label': texts.say('go_to', { time: texts.clock(line.time) }),
 		}));
 		item.append(head, ...bodyOf(line));
@@ -115,8 +152,8 @@ export function createChat({ lines, texts, seek }) {
 
 	function update(time) {
 		const now = indexAt(lines, time) + 1;
-		for (let i = Math.min(now, past); i < Math.max(now, past) && i < items.length; i++) {
-			items[i].classList.toggle('future', i >= now);
+		for (let i = Math.min(now, past); i < Math.max(now, past); i++) {
+			items[i]?.classList.toggle('future', i >= now);
 		}
 		const moved = now !== past;
 		past = now;
@@ -124,56 +161,89 @@ export function createChat({ lines, texts, seek }) {
 		for (let i = Math.min(cleared, gone); i < Math.max(cleared, gone); i++) {
 			items[clearings[i].i]?.classList.toggle('cleared', i < cleared);
 		}
-		gone = Math.min(cleared, items.length === lines.length ? cleared : gone);
+		gone = cleared;
 		if (moved) {
+			soon();
+		}
+	}
+
+	// However fast people write, the list moves now and then.
+	function soon() {
+		const wait = shown + calm - performance.now();
+		if (wait <= 0) {
 			show();
+		} else if (!timer) {
+			timer = setTimeout(show, wait);
 		}
 	}
 
 	// Scrolls so that the last line that was sent is the last one to be seen.
 	function show() {
+		clearTimeout(timer);
+		timer = 0;
+		shown = performance.now();
 		const busy = performance.now() - touched < alone || list.matches(':focus-within');
 		follow.hidden = !busy;
 		if (busy || list.clientHeight === 0) {
 			return;
 		}
-		const item = items[Math.min(past, items.length) - 1];
-		list.scrollTop = item ? item.offsetTop + item.offsetHeight - list.clientHeight + 12 : 0;
+		if (past < from + step / 2 || past > to - step / 2) {
+			hold(past - most / 2);
+		}
+		const last = items[Math.min(past, lines.length) - 1];
+		const top = last ? last.offsetTop + last.offsetHeight - list.clientHeight + 12 : 0;
+		if (Math.abs(list.scrollTop - Math.max(0, top)) > 1) {
+			list.scrollTop = top;
+		}
+	}
+
+	// Whoever scrolls to the end of what the page holds gets what follows, and the
+	// lines stay where they are.
+	function more() {
+		const near = list.scrollTop < margin && from > 0 ? -step : list.scrollHeight - list.scrollTop - list.clientHeight < margin && to < lines.length ? step : 0;
+		if (near === 0 || performance.now() - touched > alone) {
+			return;
+		}
+		const anchor = item(near < 0 ? from : to - 1);
+		const before = anchor.offsetTop - list.scrollTop;
+		hold(from + near);
+		list.scrollTop = anchor.offsetTop - before;
 	}
 
 	function touch() {
 		touched = performance.now();
 	}
 
-	function move(to) {
+	function move(target) {
 		const button = (i) => items[i]?.querySelector('.when');
-		const next = button(to);
-		if (next) {
-			button(stop)?.setAttribute('tabindex', '-1');
-			stop = to;
-			next.setAttribute('tabindex', '0');
-			next.focus();
-			items[to].scrollIntoView({ block: 'nearest' });
+		button(stop)?.setAttribute('tabindex', '-1');
+		stop = target;
+		if (target < from || target >= to) {
+			hold(target - most / 2);
 		}
+		const next = button(target);
+		next?.setAttribute('tabindex', '0');
+		next?.focus();
+		items[target]?.scrollIntoView({ block: 'nearest' });
 	}
 
 	list.addEventListener('click', (event) => {
-		const item = event.target.closest('li[data-time]');
+		const clicked = event.target.closest('li[data-time]');
 		const selecting = String(getSelection() ?? '') !== '';
-		if (item && !event.target.closest('a') && !(selecting && !event.target.closest('button'))) {
+		if (clicked && !event.target.closest('a') && !(selecting && !event.target.closest('button'))) {
 			touched = -alone;
-			seek(lines[items.indexOf(item)].time);
+			seek(lines[Number(clicked.dataset.line)].time);
 		}
 	});
 	list.addEventListener('keydown', (event) => {
-		const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -items.length, End: items.length };
+		const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -lines.length, End: lines.length };
 		if (Object.hasOwn(steps, event.key) && !event.altKey && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
 			event.preventDefault();
 			event.stopPropagation();
-			move(Math.min(Math.max(stop + steps[event.key], 0), items.length - 1));
+			move(Math.min(Math.max(stop + steps[event.key], 0), lines.length - 1));
 		}
 	});
-	for (const name of ['wheel', 'touchmove', 'pointerdown']) {
+	for (const name of ['wheel', 'touchmove', 'pointerdown', 'keydown']) {
 		list.addEventListener(name, touch, { passive: true });
 	}
 	follow.addEventListener('click', () => {
@@ -181,6 +251,7 @@ export function createChat({ lines, texts, seek }) {
 		follow.hidden = true;
 		show();
 	});
-	build();
+	list.addEventListener('scroll', more, { passive: true });
+	hold(0);
 	return { update, show };
 }

@@ -1,5 +1,5 @@
-// The nodes that pictures are made of. Only what is listed here gets into the
-// page: elements by our own names, attributes by our own values.
+// The nodes that pictures are made of: elements by our own names, attributes by
+// our own values. Hatchings, fills of slanting lines, are kept here too.
 
 import { fix } from './values.js';
 
@@ -54,11 +54,32 @@ export function picture(attributes) {
  * @returns {SVGElement}
  */
 export function emptyFrame(w, h) {
-	const m = Math.min(w, h) / 3;
-	const [x, y] = [w / 2, h / 2];
-	return svg('g', { fill: 'none', stroke: '#9ea6b0', 'stroke-width': 1.5 },
+	return svg('g', { fill: 'none', stroke: '#9ea6b0', 'stroke-width': 1 },
 		svg('rect', { width: w, height: h, fill: '#f1f2f3', 'fill-opacity': '0.6', 'stroke-dasharray': '6 4' }),
-		svg('path', { d: `M${fix(x - m)} ${fix(y + m * 0.7)}l${fix(m * 0.7)} ${fix(-m)}l${fix(m * 0.5)} ${fix(m * 0.6)}l${fix(m * 0.3)} ${fix(-m * 0.35)}l${fix(m * 0.5)} ${fix(m * 0.75)}z` }),
-		svg('circle', { cx: x + m * 0.5, cy: y - m * 0.5, r: m * 0.2 }),
-	);
+		svg('svg', { width: w, height: h, viewBox: '0 0 24 24' }, svg('path', { d: 'M5 16l4-6 3 4 3-3 4 5zM16 8h0.1' })));
+}
+
+/**
+ * Makes the store of a stage's hatchings. Those of two stages on a page do not
+ * get in each other's way.
+ * @returns {{element: SVGElement, fill: (color: string) => string}} fill gives the value of the attribute
+ */
+export function createHatches() {
+	const element = svg('defs');
+	const prefix = `hatch-${Math.random().toString(36).slice(2)}`;
+	/** @type {Map<string, string>} */
+	const known = new Map();
+	return {
+		element,
+		fill(color) {
+			const id = known.get(color) ?? `${prefix}-${known.size}`;
+			if (!known.has(color)) {
+				known.set(color, id);
+				element.append(svg('pattern', { id, width: 8, height: 8, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' },
+					svg('rect', { width: 8, height: 8, fill: '#ffffff', 'fill-opacity': 0.6 }),
+					svg('path', { d: 'M0 2H8M0 6H8', stroke: color, 'stroke-width': 1.5, 'stroke-opacity': 0.55 })));
+			}
+			return `url(#${id})`;
+		},
+	};
 }

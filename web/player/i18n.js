@@ -38,6 +38,7 @@ async function read(locale) {
 export class Texts {
 	#texts;
 	#units = new Map();
+	#numbers = /** @type {Intl.NumberFormat|null} */ (null);
 
 	/** @param {string} locale  @param {Record<string, string>} texts */
 	constructor(locale, texts) {
@@ -123,7 +124,8 @@ export class Texts {
 
 	/** @param {number} n */
 	number(n) {
-		return new Intl.NumberFormat(this.locale, { maximumFractionDigits: 2 }).format(n);
+		this.#numbers ??= new Intl.NumberFormat(this.locale, { maximumFractionDigits: 2 });
+		return this.#numbers.format(n);
 	}
 
 	/** Writes texts, labels and icons where the page asks for them. */

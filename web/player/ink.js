@@ -2,7 +2,6 @@
 // arrows along a straight or bent way.
 
 import { fix } from './values.js';
-import { distance } from './geometry.js';
 import { svg } from './draw.js';
 
 /** @typedef {import('./geometry.js').Point} Point */
@@ -132,14 +131,4 @@ export function stroke(d, { color, width, dashes = null, fill = 'none' }) {
 	return svg('path', {
 		d, fill, stroke: color, 'stroke-width': width, 'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'stroke-dasharray': dashes,
 	});
-}
-
-/**
- * Whether a stroke ends about where it began.
- * @param {Point[]} points
- * @param {number} width of the stroke
- * @returns {boolean}
- */
-export function endsMeet(points, width) {
-	return points.length > 3 && distance(points[0], points[points.length - 1]) <= 2 * width;
 }

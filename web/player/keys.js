@@ -83,9 +83,13 @@ export function createKeys({ actions, texts }) {
 		if (event.defaultPrevented || event.isComposing) {
 			return;
 		}
-		if (event.key === 'Escape' && !help.open) {
-			closeMenus();
-			actions.close?.();
+		if (event.key === 'Escape') {
+			if (help.open) {
+				help.close();
+			} else {
+				closeMenus();
+				actions.close?.();
+			}
 			return;
 		}
 		const target = /** @type {Element} */ (event.target);

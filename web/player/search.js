@@ -104,6 +104,9 @@ export function createSearch({ slides, lines, texts, seek }) {
 
 	function close() {
 		input.value = '';
+		if (byId('finder').contains(document.activeElement)) {
+			/** @type {HTMLElement} */ (document.activeElement).blur();
+		}
 		results.hidden = true;
 		byId('finder').classList.remove('open');
 		open.setAttribute('aria-expanded', 'false');

@@ -48,7 +48,7 @@ export function createSeekbar({ clock, texts, slides, slideAt }) {
 	function update(time) {
 		const shown = dragged ?? time;
 		byId('seek-done').style.transform = `scaleX(${share(shown)})`;
-		byId('seek-knob').style.left = `${share(shown) * 100}%`;
+		byId('seek-knob').style.transform = `translateX(${share(shown) * 100}%)`;
 		if (Math.floor(shown) !== second) {
 			second = Math.floor(shown);
 			bar.setAttribute('aria-valuenow', String(second));

@@ -111,7 +111,7 @@ function linesOf(node, depth = 0) {
 	for (const child of depth > 20 ? [] : node.childNodes) {
 		if (child.nodeType === Node.TEXT_NODE || child.nodeType === Node.CDATA_SECTION_NODE) {
 			text += child.nodeValue ?? '';
-		} else if (child instanceof Element && !['script', 'style', 'x-style'].includes(child.localName)) {
+		} else if (child instanceof Element && !/^x-/.test(child.localName)) {
 			text += child.localName === 'br' ? '\n' : linesOf(child, depth + 1) + (child.localName === 'p' ? '\n' : '');
 		}
 	}
@@ -119,7 +119,7 @@ function linesOf(node, depth = 0) {
 }
 
 /**
- * The declarations in the style attributes of elements; of the first that has one.
+ * The declarations in the styles of elements, which xml.js renames; of the first that has one.
  * @param {(Element|null|undefined)[]} elements
  * @returns {Map<string, string>}
  */
@@ -127,7 +127,7 @@ function declarations(elements) {
 	/** @type {Map<string, string>} */
 	const found = new Map();
 	for (const element of elements) {
-		for (const part of string(element?.getAttribute('data-style') ?? element?.getAttribute('style'), 2000).split(';')) {
+		for (const part of string(element?.getAttribute('data-style'), 2000).split(';')) {
 			const colon = part.indexOf(':');
 			const name = part.slice(0, colon).trim().toLowerCase();
 			if (colon > 0 && !found.has(name)) {

@@ -4,10 +4,9 @@
 
 import { changesOf, entryAt, indexAt } from './lookup.js';
 import { createBoard } from './board.js';
-import { createHatches } from './hatch.js';
 import { createMeasure } from './text.js';
 import { fix } from './values.js';
-import { picture, set, svg } from './draw.js';
+import { createHatches, picture, set, svg } from './draw.js';
 
 /** @typedef {import('./recording.js').Recording} Recording */
 /** @typedef {import('./slides.js').Slide} Slide */

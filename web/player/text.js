@@ -168,18 +168,3 @@ export function frameName(text, w, h, measure) {
 	const [line = ''] = wrap(text, w * 0.9, (part) => measure(part, size, 'sans-serif'));
 	return setText({ text: line, x: 0, y: h - size * 1.6, w, align: 'middle', size, family: 'sans-serif', color: '#6b7280' }, measure);
 }
-
-/**
- * The largest size at which a text fits into a box without being broken.
- * @param {string} text
- * @param {number} w
- * @param {number} h
- * @param {string} family
- * @param {Measure} measure
- * @returns {number}
- */
-export function fittingSize(text, w, h, family, measure) {
-	const lines = text.split(/\r\n?|\n/).slice(0, mostLines);
-	const widest = Math.max(...lines.map((line) => measure(line, 1, family)), 0.01);
-	return Math.max(1, Math.min(w / widest, h / (lines.length * 1.35)));
-}

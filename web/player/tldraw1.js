@@ -1,9 +1,9 @@
 // Painting the drawings of the whiteboard of BBB 2.6 and 2.7 (tldraw 1).
 
 import { boxAround, distance, pointOf, pointsOf, wayOver } from './geometry.js';
-import { boxPath, chevronPath, cornerPath, ellipsePath, endsMeet, stroke, strokePath, wayPath } from './ink.js';
+import { boxPath, chevronPath, cornerPath, ellipsePath, stroke, strokePath, wayPath } from './ink.js';
 import { emptyFrame, svg } from './draw.js';
-import { fittingSize, frameName, setText } from './text.js';
+import { frameName, setText } from './text.js';
 import { fix, list, number, object, own, string } from './values.js';
 
 const strokes = {
@@ -185,4 +185,29 @@ function image(data, look, scene) {
 /** Shows nothing itself: what lies in it is drawn in its place. */
 function group() {
 	return { parts: [], box: { x: 0, y: 0, w: 0, h: 0 } };
+}
+
+/**
+ * Whether a stroke ends about where it began.
+ * @param {import('./geometry.js').Point[]} points
+ * @param {number} width of the stroke
+ * @returns {boolean}
+ */
+function endsMeet(points, width) {
+	return points.length > 3 && distance(points[0], points[points.length - 1]) <= 2 * width;
+}
+
+/**
+ * The largest size at which a text fits into a box without being broken.
+ * @param {string} text
+ * @param {number} w
+ * @param {number} h
+ * @param {string} family
+ * @param {import('./text.js').Measure} measure
+ * @returns {number}
+ */
+export function fittingSize(text, w, h, family, measure) {
+	const lines = text.split(/\r\n?|\n/).slice(0, 300);
+	const widest = Math.max(...lines.map((line) => measure(line, 1, family)), 0.01);
+	return Math.max(1, Math.min(w / widest, h / (lines.length * 1.35)));
 }

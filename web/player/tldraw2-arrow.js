@@ -7,7 +7,6 @@ import { chevronPath, cornerPath, stroke, wayPath } from './ink.js';
 import { list, number, object, string } from './values.js';
 import { svg } from './draw.js';
 import { setText } from './text.js';
-import { wordsOf } from './tldraw2-look.js';
 
 /** How far a head stays from what its arrow is bound to. */
 const gap = 10;
@@ -114,7 +113,7 @@ function headOf(kind, tip, heading, size, look) {
 }
 
 function labelOf(props, middle, length, look, scene) {
-	const text = wordsOf(props);
+	const text = string(props.text);
 	if (text.trim() === '') {
 		return [];
 	}

@@ -1,7 +1,7 @@
 // The colours, widths, dashes, letters and fills of the whiteboard of BBB 3
 // (tldraw 2), and what a drawing's properties choose of them.
 
-import { number, object, own, string } from './values.js';
+import { number, own } from './values.js';
 
 const strokes = {
 	black: '#161616', grey: '#9ea6b0', 'light-violet': '#dd80f5', violet: '#9c1fbe', blue: '#3348e5', 'light-blue': '#4099f5',
@@ -59,9 +59,9 @@ export function lookOf(props, scene) {
 		color, scale, width: widths[size] * scale, byHand: props.dash === 'draw' || props.dash === undefined,
 		dashes: own(dashes, props.dash, [null, null, null, null])[size], fill: fillOf(props, color, scene),
 		note: own(notes, props.color, notes.black), highlight: own(highlights, props.color, highlights.black),
-		letters: letters[size] * scale, labels: number(props.fontSizeAdjustment, 0, 0, 200) || labels[size] * scale,
+		letters: letters[size] * scale, labels: labels[size] * scale,
 		labelColor: own(strokes, props.labelColor, strokes.black), family: own(families, props.font, families.draw),
-		align: own(sides, props.textAlign ?? props.align, 'middle'), vertical: own(sides, props.verticalAlign, 'middle'),
+		align: own(sides, props.align, 'middle'), vertical: own(sides, props.verticalAlign, 'middle'),
 	};
 }
 
@@ -74,8 +74,6 @@ export function lookOf(props, scene) {
 function fillOf(props, color, scene) {
 	switch (props.fill) {
 		case 'solid':
-		case 'fill':
-		case 'lined-fill':
 			return own(fills, props.color, fills.black);
 		case 'semi':
 			return '#f5f9f7';
@@ -84,31 +82,4 @@ function fillOf(props, color, scene) {
 		default:
 			return 'none';
 	}
-}
-
-/**
- * What is written on a drawing: its text, or the words of a document with marks.
- * @param {Record<string, any>} props
- * @returns {string}
- */
-export function wordsOf(props) {
-	if (typeof props.text === 'string' || props.richText === undefined) {
-		return string(props.text);
-	}
-	const blocks = object(props.richText).content;
-	return string((Array.isArray(blocks) ? blocks.slice(0, 300) : []).map((block) => wordsIn(block, 0)).join('\n'));
-}
-
-/**
- * @param {unknown} node
- * @param {number} depth
- * @returns {string}
- */
-function wordsIn(node, depth) {
-	const { type, text, content } = object(node);
-	if (type === 'hardBreak') {
-		return '\n';
-	}
-	const inner = Array.isArray(content) && depth < 20 ? content.slice(0, 1000).map((child) => wordsIn(child, depth + 1)).join('') : '';
-	return string(text) + inner;
 }

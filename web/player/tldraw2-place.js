@@ -2,8 +2,8 @@
 // of the group or frame around it, within those of the page.
 
 import { boxAround, inward, outward, pointsOf } from './geometry.js';
-import { lookOf, wordsOf } from './tldraw2-look.js';
-import { list, number, object } from './values.js';
+import { lookOf } from './tldraw2-look.js';
+import { list, number, object, string } from './values.js';
 import { outlineOf } from './tldraw2-geo.js';
 
 /** @typedef {import('./geometry.js').Point} Point */
@@ -93,7 +93,7 @@ function boxOf(data, props, scene, depth) {
 		case 'note':
 			return { x: 0, y: 0, w: 200 * scale, h: (200 + number(props.growY, 0, 0)) * scale };
 		case 'text': {
-			const lines = wordsOf(props).split('\n').slice(0, 300);
+			const lines = string(props.text).split('\n').slice(0, 300);
 			const widest = Math.max(...lines.map((line) => scene.measure(line, letters, family)));
 			return { x: 0, y: 0, w: number(props.w, widest / scale, 0) * scale, h: lines.length * letters * 1.35 };
 		}
@@ -118,7 +118,7 @@ function boxOf(data, props, scene, depth) {
  * @returns {Point[]}
  */
 export function linePoints(props) {
-	const handles = Object.entries(object(props.handles ?? props.points)).slice(0, 1000).map(([name, handle]) => ({
+	const handles = Object.entries(object(props.handles)).slice(0, 1000).map(([name, handle]) => ({
 		...object(handle), order: name === 'start' ? '' : name === 'end' ? '~' : String(object(handle).index ?? name),
 	}));
 	handles.sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0));

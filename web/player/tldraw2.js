@@ -5,7 +5,7 @@ import { boxPath, cornerPath, curvePath, stroke, strokePath } from './ink.js';
 import { emptyFrame, picture, svg } from './draw.js';
 import { linePoints, placeOf, sizeOf } from './tldraw2-place.js';
 import { fix, list, number, object, own, string } from './values.js';
-import { lookOf, wordsOf } from './tldraw2-look.js';
+import { lookOf } from './tldraw2-look.js';
 import { outlineOf } from './tldraw2-geo.js';
 import { poll } from './tldraw2-poll.js';
 import { pointsOf } from './geometry.js';
@@ -99,7 +99,7 @@ function geo(props, look, scene) {
 
 /** What is written on a shape, within its edge. */
 function labelOf(props, { w, h }, look, scene) {
-	const text = wordsOf(props);
+	const text = string(props.text);
 	return text.trim() === '' ? [] : [setText({
 		text, x: inset, y: inset, w: Math.max(1, w - 2 * inset), h: h - 2 * inset, wraps: true, shrinks: true, align: look.align, vertical: look.vertical,
 		size: look.labels, family: look.family, color: look.labelColor,
@@ -113,8 +113,8 @@ function line(props, look) {
 }
 
 function text(props, look, scene) {
-	const words = wordsOf(props);
-	const align = own({ middle: 'middle', end: 'end' }, props.textAlign ?? props.align, 'start');
+	const words = string(props.text);
+	const align = own({ middle: 'middle', end: 'end' }, props.align, 'start');
 	const block = { text: words, x: 0, y: 0, align, size: look.letters, family: look.family, color: look.color };
 	return [setText({ ...block, w: number(props.w, 0, 0) * look.scale, wraps: props.autoSize === false }, scene.measure)];
 }

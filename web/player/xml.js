@@ -11,19 +11,20 @@ const xlink = 'http://www.w3.org/1999/xlink';
  * @property {boolean} damaged
  */
 
-// Names of attributes and elements that a browser acts on, within a tag.
-const active = /([\s"'/])(style|on[a-z]+)(?=\s*=)/gi;
+const tag = /<\/?[a-zA-Z](?:[^<>"']|"[^"<]*"|'[^'<]*')*>/g;
+const attribute = /([^\s=<>"']+)(\s*=\s*(?:"[^"]*"|'[^']*'))/g;
+const active = /^(<\/?)((?:[\w-]+:)?(?:script|style|base|link)(?=[\s/>]))/i;
 
 /**
- * The same markup with the attributes that set styles or handle events as
- * "data-style" and so on, and style and base elements as "x-style" and "x-base".
- * A parser acts on none of them, but browsers hold what it reads to the policy
- * of the page all the same, and complain of each one.
- * @param {string} markup
+ * Renames what a browser would look at already when it parses, to say that the
+ * page's policy forbids it: styles and handlers of elements, and scripts. They
+ * are then found as data-style, data-onclick and x-script.
+ * @param {string} text
  * @returns {string}
  */
-export function inert(markup) {
-	return markup.replace(/<[a-z][^<>]*/gi, (tag) => tag.replace(active, '$1data-$2')).replace(/<(\/?)(style|base)\b/gi, '<$1x-$2');
+function defused(text) {
+	return !text.includes('xmlns') ? text : text.replace(tag, (whole) => whole
+		.replace(attribute, (all, name) => (/^(style$|on)/i.test(name) ? 'data-' + all : all)).replace(active, (all, bracket, name) => bracket + 'x-' + name.replace(':', '-')));
 }
 
 /**
@@ -34,10 +35,11 @@ export function inert(markup) {
  */
 export function parse(text) {
 	const parser = new DOMParser();
-	const document = parser.parseFromString(text.replace(/^\ufeff?\s+/, ''), 'text/xml');
+	const source = defused(text.replace(/^\ufeff?\s+/, ''));
+	const document = parser.parseFromString(source, 'text/xml');
 	const damaged = document.getElementsByTagName('parsererror').length > 0;
 	const nothing = document.documentElement.localName === 'parsererror';
-	return { document: nothing ? parser.parseFromString(text, 'text/html') : document, damaged };
+	return { document: nothing ? parser.parseFromString(source, 'text/html') : document, damaged };
 }
 
 /**

@@ -3,10 +3,12 @@ import { changesOf, entryAt, indexAt, within } from '/player/lookup.js';
 import { number, own, seconds, string } from '/player/values.js';
 import { resolver, webLink } from '/player/links.js';
 import { messageParts, notesFragment } from '/player/markup.js';
-import { wrap, createMeasure, fittingSize } from '/player/text.js';
+import { wrap, createMeasure } from '/player/text.js';
+import { fittingSize } from '/player/tldraw1.js';
 import { bentMiddle, leaving, wayOver } from '/player/geometry.js';
 import { outlineOf } from '/player/tldraw2-geo.js';
 import { strokePath } from '/player/ink.js';
+import { parse } from '/player/xml.js';
 
 test('the last entry at or before a time counts', () => {
 	const entries = [0, 1, 1, 5].map((time, n) => ({ time, n }));
@@ -142,4 +144,13 @@ test('every geometric shape has an outline that fills its box', () => {
 test('a stroke of one point is a dot', () => {
 	equal(strokePath([{ x: 3, y: 4 }]), 'M3 4L3.01 4');
 	equal(strokePath([]), '');
+});
+
+test('what a browser would act upon is renamed before it parses', () => {
+	const { document: read, damaged } = parse(`<svg xmlns="http://www.w3.org/2000/svg" style="a:b" text=" style='kept' " onclick='x()'><style>c</style><x:script
+xmlns:x="http://www.w3.org/1999/xhtml">d</x:script><g style = "e>f" id="style"> style="text" </g></svg>`);
+	equal(damaged, false);
+	equal([...read.querySelectorAll('*')].map((node) => `${node.localName}: ${[...node.attributes].map(({ name, value }) => `${name}=${value}`).filter((each) => !each.startsWith('xmlns')).join('|')}`),
+		["svg: data-style=a:b|text= style='kept' |data-onclick=x()", 'x-style: ', 'x-x-script: ', 'g: data-style=e>f|id=style']);
+	equal(read.querySelector('g').textContent, ' style="text" ');
 });
