@@ -22,7 +22,7 @@ const active = /^(<\/?)((?:[\w-]+:)?(?:script|style|base|link)(?=[\s/>]))/i;
  * @param {string} text
  * @returns {string}
  */
-function defused(text) {
+export function inert(text) {
 	return !text.includes('xmlns') ? text : text.replace(tag, (whole) => whole
 		.replace(attribute, (all, name) => (/^(style$|on)/i.test(name) ? 'data-' + all : all)).replace(active, (all, bracket, name) => bracket + 'x-' + name.replace(':', '-')));
 }
@@ -35,7 +35,7 @@ function defused(text) {
  */
 export function parse(text) {
 	const parser = new DOMParser();
-	const source = defused(text.replace(/^\ufeff?\s+/, ''));
+	const source = inert(text.replace(/^\ufeff?\s+/, ''));
 	const document = parser.parseFromString(source, 'text/xml');
 	const damaged = document.getElementsByTagName('parsererror').length > 0;
 	const nothing = document.documentElement.localName === 'parsererror';
