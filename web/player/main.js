@@ -14,7 +14,6 @@ import { createLayout, sharing } from './layout.js';
 import { createChat } from './chat.js';
 import { createNotes } from './notes.js';
 import { createStrip } from './strip.js';
-import { createSearch } from './search.js';
 import { createCaptions } from './captions.js';
 import { createDownloads, createShare } from './downloads.js';
 import { createKeys } from './keys.js';
@@ -76,7 +75,7 @@ function open(recording, address, texts) {
 	const controls = createControls({ clock, texts, memory, slides });
 	const seekbar = createSeekbar({ clock, texts, slides, slideAt: (time) => entryAt(timed, time) });
 	const strip = createStrip({ slides, texts, seek });
-	const search = createSearch({ slides, lines, texts, seek });
+	const search = lateSearch({ slides, lines, texts, seek });
 	const captions = createCaptions({
 		medium: primary, list: recording.captions, texts, memory,
 		failed: (src) => problems.add(src.split('/').pop() ?? src, 'unreachable'),
@@ -141,6 +140,23 @@ function open(recording, address, texts) {
 	document.documentElement.dataset.state = 'ready';
 	update();
 	chat.show();
+}
+
+/** The search; it is fetched when somebody first turns to it. */
+function lateSearch(o) {
+	let fetched = /** @type {any} */ (null);
+	let fetching = /** @type {Promise<any>|null} */ (null);
+	const get = () => (fetching ??= import('./search.js').then((module) => { fetched = module.createSearch(o); }));
+	const focus = async () => {
+		await get();
+		fetched.focus();
+	};
+	const any = o.lines.length > 0 || o.slides.some((s) => s.text);
+	byId('finder').hidden = !any;
+	byId('search-open').hidden = !any;
+	byId('search').addEventListener('focus', get, { once: true });
+	byId('search-open').addEventListener('click', focus, { once: true });
+	return { focus: () => any && focus(), close: () => fetched?.close() };
 }
 
 /** Whether a file is kept from the reader, whose cookie has run out. */

@@ -119,11 +119,6 @@ export function createSearch({ slides, lines, texts, seek }) {
 		input.select();
 	}
 
-	if (places.length === 0) {
-		return { focus() {}, close() {} };
-	}
-	byId('finder').hidden = false;
-	open.hidden = false;
 	open.addEventListener('click', () => (open.getAttribute('aria-expanded') === 'true' ? close() : focus()));
 	input.addEventListener('input', update);
 	input.addEventListener('keydown', (event) => {
@@ -146,6 +141,7 @@ export function createSearch({ slides, lines, texts, seek }) {
 			results.hidden = true;
 		}
 	});
-	input.addEventListener('focus', () => { results.hidden = input.value.trim().length < fewest; });
+	input.addEventListener('focus', update);
+	update(); // what was typed meanwhile
 	return { focus, close };
 }
