@@ -84,7 +84,7 @@ func TestPresenterPutsSlidesBeforeTheScreen(t *testing.T) {
 }
 
 // tooSmall names the controls that are hard to touch: that can be hit over less
-// than 40 points in one direction.
+// than 38 points in one direction.
 const tooSmall = `[...document.querySelectorAll("button, select, summary, input, [role=slider]")].filter((element) => {
 	const box = element.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
 	if (box.width === 0 || element.closest("#chat, #strip") || !element.contains(document.elementFromPoint(x, y))) {
@@ -95,7 +95,7 @@ const tooSmall = `[...document.querySelectorAll("button, select, summary, input,
 		while (n < 25 && element.contains(document.elementFromPoint(x + dx * (n + 1), y + dy * (n + 1)))) n++;
 		return n;
 	};
-	return reach(1, 0) + reach(-1, 0) < 40 || reach(0, 1) + reach(0, -1) < 40;
+	return reach(1, 0) + reach(-1, 0) < 38 || reach(0, 1) + reach(0, -1) < 38;
 }).map((element) => element.id || element.className || element.localName)`
 
 // TestPhone: nothing is wider than a phone, what is watched is on its screen, and
