@@ -22,6 +22,8 @@ func (p *tab) freeze() frozen {
 	p.t.Helper()
 	at := evaluate[float64](p, `document.querySelector("#camera").currentTime`)
 	p.settle(at)
+	p.do(`document.querySelector("#start").style.visibility = "hidden"`) // it is not of the recording
+	p.frames()
 	return frozen{at, p.stage(), pixels(p.t, p.screenshot("#stage"))}
 }
 
