@@ -134,9 +134,9 @@ function open(recording, address, texts) {
 		}
 	});
 
-	begin({ recording, address, clock, memory, texts });
 	byId('loading').hidden = true;
 	byId('player').hidden = false;
+	begin({ recording, address, clock, memory, texts });
 	document.documentElement.dataset.state = 'ready';
 	update();
 	chat.show();
