@@ -64,7 +64,7 @@ func (s *Server) sendPlayer(c echo.Context) error {
 	h.Set("Referrer-Policy", "no-referrer")
 	// Whether there is a page is asked anew each time: the recording may be gone.
 	h.Set("Cache-Control", "private, no-cache")
-	return sendAsset(c, s.player.page(live.Locale))
+	return sendAsset(c, s.player.page(pageChoice{live.Locale, live.recordings.PlayerDownloads}))
 }
 
 // playerPolicy lets the page load its own files and the recording's, and nothing

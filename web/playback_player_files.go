@@ -39,19 +39,25 @@ type asset struct {
 	plain, packed []byte // packed is nil if that would gain nothing
 }
 
-// playerAssets are the files of the player by name. The page among them is that
-// of the reference language.
+// playerAssets are the files of the player by name, and its page.
 type playerAssets struct {
 	version string
 	files   map[string]*asset
 	index   []byte
-	current atomic.Pointer[localisedPage]
+	current atomic.Pointer[chosenPage]
 }
 
-// localisedPage is the page for readers who prefer no language that there is.
-type localisedPage struct {
-	locale string
-	asset  *asset
+// pageChoice is what the operator says of the page: the language for readers who
+// prefer none that there is, and whether there are downloads to ask for.
+type pageChoice struct {
+	locale    string
+	downloads bool
+}
+
+// chosenPage is the page as the operator wants it.
+type chosenPage struct {
+	pageChoice
+	asset *asset
 }
 
 // newPlayerAssets reads the files and compresses them.
@@ -165,13 +171,16 @@ func (p *playerAssets) locales() []string {
 	return tags
 }
 
-// page is the page for a configured language.
-func (p *playerAssets) page(locale string) *asset {
-	if known := p.current.Load(); known != nil && known.locale == locale {
+// page is the page as the operator wants it.
+func (p *playerAssets) page(choice pageChoice) *asset {
+	if known := p.current.Load(); known != nil && known.pageChoice == choice {
 		return known.asset
 	}
-	made := bytes.Replace(p.index, []byte(`lang="`+reference+`"`), []byte(`lang="`+html.EscapeString(locale)+`"`), 1)
-	page := &localisedPage{locale, newAsset("index.html", made)}
+	made := strings.NewReplacer(
+		`lang="`+reference+`"`, `lang="`+html.EscapeString(choice.locale)+`"`,
+		`data-downloads="false"`, `data-downloads="`+strconv.FormatBool(choice.downloads)+`"`,
+	).Replace(string(p.index))
+	page := &chosenPage{choice, newAsset("index.html", []byte(made))}
 	p.current.Store(page)
 	return page.asset
 }

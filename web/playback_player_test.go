@@ -61,7 +61,10 @@ func TestPlayerPage(t *testing.T) {
 // script and no style stands in it, and what it says of its files is true.
 func TestPlayerPageNeedsNothingElse(t *testing.T) {
 	t.Parallel()
-	s := newLibrary(t, func(o *settings) { o.web = func(c *Config) { c.Locale = "de" } })
+	s := newLibrary(t, func(o *settings) {
+		o.web = func(c *Config) { c.Locale = "de" }
+		o.recordings = func(c *recordings.Config) { c.PlayerDownloads = true }
+	})
 	s.keep(recordingID, allFormats, nil)
 	page := s.play("GET", playerPath+recordingID)
 	root, err := html.Parse(strings.NewReader(page.body))
@@ -100,8 +103,12 @@ func TestPlayerPageNeedsNothingElse(t *testing.T) {
 			t.Errorf("%s is not loaded in advance", module)
 		}
 	}
-	if !strings.Contains(page.body, `<html lang="de" dir="ltr" data-state="loading" data-locales="de en">`) {
-		t.Errorf("the page names languages wrongly: %.200s", page.body)
+	if !strings.Contains(page.body, `<html lang="de" dir="ltr" data-state="loading" data-locales="de en" data-downloads="true">`) {
+		t.Errorf("the page says wrongly what the operator chose: %.200s", page.body)
+	}
+	s.web.Reconfigure(DefaultConfig(), recordings.DefaultConfig(), nil)
+	if a := s.play("GET", playerPath+recordingID); !strings.Contains(a.body, `<html lang="en" dir="ltr" data-state="loading" data-locales="de en" data-downloads="false">`) || a.header.Get("ETag") == page.header.Get("ETag") {
+		t.Errorf("a reload is not taken over: %.200s", a.body)
 	}
 }
 
@@ -156,7 +163,7 @@ func TestPlayerModules(t *testing.T) {
 func TestPlayerWeight(t *testing.T) {
 	t.Parallel()
 	p := newPlayerAssets()
-	base := len(p.page(reference).packed) + len(p.files["player.css"].packed) + len(p.files["icon.svg"].packed)
+	base := len(p.page(pageChoice{locale: reference}).packed) + len(p.files["player.css"].packed) + len(p.files["icon.svg"].packed)
 	locale := 0
 	for _, tag := range p.locales() {
 		locale = max(locale, len(p.files["locale/"+tag+".json"].packed))

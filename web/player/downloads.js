@@ -1,34 +1,41 @@
-// What of the recording can be saved as a file, if the operator lets it: the
-// server lists it. Also the link to the current time.
+// What of the recording can be saved as a file: a podcast itself, and of a
+// presentation what the server lists, if the operator lets it. Also the link to
+// the current time.
 
 import { byId, make } from './dom.js';
 import { linkTo } from './address.js';
 
 /**
  * @param {object} o
- * @param {string} o.id
+ * @param {{format: string, name: string, size: number, url: string}[]} [o.known]  without asking
  * @param {string} o.root  where the recording's files are
  * @param {import('./i18n.js').Texts} o.texts
- * @param {AbortSignal} [o.signal]
  */
-export async function createDownloads({ id, root, texts, signal }) {
-	let list = [];
-	try {
-		const response = await fetch(`${root}.downloads.json`, { signal });
-		list = response.ok ? (await response.json()).downloads : [];
-	} catch {
-		return; // nothing to offer
-	}
-	if (!Array.isArray(list) || list.length === 0) {
+export async function createDownloads({ known, root, texts }) {
+	const list = known ?? await listed(root);
+	if (list.length === 0) {
 		return;
 	}
 	byId('download-list').replaceChildren(...list.map((d) => {
-		const known = texts.say(`format_${d.format}`);
-		const name = known.startsWith('format_') ? d.format : known;
+		const text = texts.say(`format_${d.format}`);
+		const name = text.startsWith('format_') ? d.format : text;
 		return make('li', {}, make('a', { href: d.url, download: d.name },
 			make('span', { text: name }), make('small', { text: `${d.name.split('.').pop().toUpperCase()}, ${texts.size(d.size)}` })));
 	}));
 	byId('downloads').hidden = false;
+}
+
+async function listed(root) {
+	if (document.documentElement.dataset.downloads !== 'true') {
+		return [];
+	}
+	try {
+		const response = await fetch(`${root}.downloads.json`);
+		const { downloads } = response.ok ? await response.json() : { downloads: [] };
+		return Array.isArray(downloads) ? downloads : [];
+	} catch {
+		return []; // it plays all the same
+	}
 }
 
 /**

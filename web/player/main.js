@@ -81,7 +81,7 @@ function open(recording, address, texts) {
 		failed: (src) => problems.add(src.split('/').pop() ?? src, 'unreachable'),
 	});
 	createShare({ clock, texts, say: (text) => toast(text) });
-	createDownloads({ id: recording.id, root: `/${address.kind}/${encodeURIComponent(recording.id)}/`, texts });
+	createDownloads({ known: recording.downloads, root: `/presentation/${encodeURIComponent(recording.id)}/`, texts });
 	createKeys({
 		texts,
 		actions: {

@@ -29,6 +29,7 @@ export async function loadPodcast(id, file) {
 		duration: Number(textOf(document, 'duration')) / 1000 || 0,
 		generation: 'none', slides: [], boards: new Map(), deskshare: [], layout: [], panzooms: [], cursor: [],
 		chat: [], captions: [], notes: null, problems: [],
+		downloads: [{ format: 'podcast', name: decodeURIComponent(file), size: Number(there.headers.get('Content-Length')), url: src }],
 		media: { primary: { kind: 'audio', sources: [{ src, type: typeOf(file) }] }, screen: null },
 	};
 }
