@@ -159,7 +159,7 @@ func TestMouse(t *testing.T) {
 func (p *tab) followed() {
 	p.t.Helper()
 	p.wait(`(() => {
-		const list = document.querySelector("#chat").getBoundingClientRect(), sent = [...document.querySelectorAll("#chat li:not(.future):not(.cleared)")].at(-1);
+		const list = document.querySelector("#chat").getBoundingClientRect(), sent = [...document.querySelectorAll("#chat > li:not(.future):not(.cleared)")].at(-1);
 		const line = sent?.getBoundingClientRect();
 		return !line || list.height === 0 || line.height === 0 || line.bottom <= list.bottom + 1 && line.bottom > list.top;
 	})()`)
@@ -178,7 +178,7 @@ func TestChatFollows(t *testing.T) {
 			p.seek(at)
 			p.followed()
 		}
-		p.click("#chat li:not(.cleared):not(.future) .head")
+		p.click("#chat > li:not(.cleared):not(.future) .head")
 		p.wait(`!document.querySelector("#camera").seeking`)
 		if lines > 0 && evaluate[int](p, `document.querySelectorAll("#chat li").length`) > 500 {
 			t.Error("all of a long chat is in the page at once")
