@@ -85,6 +85,7 @@ export function createKeys({ actions, texts }) {
 		}
 		if (event.key === 'Escape') {
 			if (help.open) {
+				event.preventDefault(); // it must not end the full screen as well
 				help.close();
 			} else {
 				closeMenus();
