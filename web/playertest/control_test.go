@@ -77,9 +77,9 @@ func TestKeyboard(t *testing.T) {
 	p.wait(`!document.querySelector("#help").open`)
 	for _, key := range []string{"f", "alt+shift+k"} {
 		p.key(key)
-		p.wait(`document.fullscreenElement !== null`)
+		p.wait(`document.querySelector("#player").dataset.full === "true"`)
 		p.key(key)
-		p.wait(`document.fullscreenElement === null`)
+		p.wait(`document.querySelector("#player").dataset.full === "false"`)
 	}
 	p.wantQuiet()
 }

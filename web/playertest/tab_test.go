@@ -48,7 +48,6 @@ type view struct {
 var (
 	laptop = view{width: 1280, height: 800}
 	phone  = view{width: 390, height: 844, touch: true}
-	beamer = view{width: 1920, height: 1080}
 )
 
 // newTab opens an empty tab that writes down what its page does.
