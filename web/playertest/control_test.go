@@ -228,13 +228,14 @@ func TestAddress(t *testing.T) {
 	t.Parallel()
 	h := newTheatre(t, nil)
 	r := h.show(recordingtest.Options{Version: recordingtest.V20})
+	p := newTab(t, laptop)
 	for address, at := range map[string]float64{
 		r.Path() + "?t=8s": 8, r.Path() + "?t=0m9s": 9, r.Path() + "?t=0h0m10s": 10, r.Path() + "?t=11": 11, r.Path() + "?t=soon": 0, r.Path() + "?t=1h": recordingtest.Length,
 		"/playback/presentation/2.0/playback.html?meetingId=" + r.ID + "&t=12s":   12,
 		"/playback/presentation/playback.html?meetingId=" + r.ID:                  0,
 		"/playback/presentation/0.9.0/playback.html?meetingId=" + r.ID + "&t=13s": 13,
 	} {
-		p := h.play(t, laptop, address)
+		p.open(h.url + address)
 		p.wait(fmt.Sprintf(`Math.abs(Number(document.querySelector("#player").dataset.time) - %v) < 0.5`, at))
 		if p.state().Playing != "false" {
 			t.Errorf("%s plays by itself", address)
