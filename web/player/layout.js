@@ -115,7 +115,8 @@ export function createLayout({ recording, clock, texts, shared, side, asked }) {
 // Not every browser gives its whole screen to a page: then the page at least
 // uses all that it has.
 function fullScreen(root, clock, texts) {
-	let full = false;
+	let full = false; // as it is shown
+	let page = false; // the page uses all that it has
 	let timer = 0;
 
 	function show(now) {
@@ -144,7 +145,7 @@ function fullScreen(root, clock, texts) {
 			await document.exitFullscreen();
 			return;
 		}
-		if (!full && document.fullscreenEnabled) {
+		if (!page && document.fullscreenEnabled) {
 			try {
 				await root.requestFullscreen();
 				return;
@@ -152,20 +153,28 @@ function fullScreen(root, clock, texts) {
 				// Refused: then the page alone.
 			}
 		}
-		show(!full);
+		page = !page;
+		show(page);
 	}
 
 	document.addEventListener('fullscreenchange', () => show(document.fullscreenElement !== null));
 	for (const name of ['pointermove', 'pointerdown', 'keydown']) {
 		root.addEventListener(name, stir, { passive: true });
 	}
-	clock.addEventListener('state', stir);
+	let playing = clock.playing;
+	clock.addEventListener('state', () => {
+		if (playing !== clock.playing) {
+			playing = clock.playing;
+			stir();
+		}
+	});
 	byId('fullscreen').addEventListener('click', toggle);
 	show(false);
 	return {
 		fullscreen: toggle,
 		leaveFull: () => {
-			if (full && !document.fullscreenElement) {
+			if (page) {
+				page = false;
 				show(false);
 			}
 		},
