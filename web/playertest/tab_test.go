@@ -171,7 +171,7 @@ func (p *tab) do(statements string) {
 // wait waits until an expression is true.
 func (p *tab) wait(expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(patience); !evaluate[bool](p, "Boolean("+expression+")"); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !evaluate[bool](p, "Boolean(await ("+expression+"))"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			p.t.Fatalf("never: %s\n%s\nthe page said %q", expression, p.describe(), p.said())
 		}
