@@ -51,10 +51,12 @@ type Options struct {
 	// Bare leaves out every file that need not be there.
 	Bare bool
 	// Drawings, if positive, is how many drawings each slide has instead of the
-	// usual ones, each in several versions.
+	// usual ones, each in ten versions: all but ten of them from its first moment
+	// on, and those are drawn one after the other while it is shown.
 	Drawings int
 	// Lines, if positive, is how many lines of chat there are instead of the usual
-	// ones.
+	// ones, as in the middle of a long lesson: two a second come while it plays, of
+	// the others half were there before, and half come after its end.
 	Lines int
 }
 

@@ -207,11 +207,19 @@ func (r *Recording) manyVersions() map[int][]version {
 			d := fmt.Sprintf("M%d %d", 60+n%20*70, 60+n/20*70)
 			for v := range 10 {
 				d += fmt.Sprintf("L%d %d", 60+n%20*70+5*v, 60+n/20*70+v%3*12)
-				at := s.in + (s.out-s.in)*(float64(n)+float64(v)/10)/float64(r.Drawings+1)
+				at := r.drawnAt(s, n, v)
 				all[s.image] = append(all[s.image], version{at, -1, fmt.Sprintf("pencil%d", n), penned("#ff0000", 3), stroked(d)})
 			}
 		}
 	}
 	r.Gallery = r.Drawings
 	return all
+}
+
+// drawnAt is when one of ten versions of one of many drawings came.
+func (r *Recording) drawnAt(s showing, drawing, version int) float64 {
+	if late := drawing - max(0, r.Drawings-10); late >= 0 {
+		return s.in + (s.out-s.in)*float64(10*late+version)/110
+	}
+	return s.in
 }

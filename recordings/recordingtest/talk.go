@@ -43,7 +43,7 @@ func (r *Recording) putChat() {
 	if r.Lines > 0 {
 		lines = nil
 		for i := range r.Lines {
-			lines = append(lines, line{in: float64(i) * Length / float64(r.Lines), name: fmt.Sprintf("Pupil %d", i%30), message: fmt.Sprintf("Line %d: what about the roots, and the stem, and the light?", i)})
+			lines = append(lines, line{in: r.saidAt(i), name: fmt.Sprintf("Pupil %d", i%30), message: fmt.Sprintf("Line %d: what about the roots, and the stem, and the light?", i)})
 		}
 	}
 	var b strings.Builder
@@ -53,6 +53,19 @@ func (r *Recording) putChat() {
 	}
 	b.WriteString("</popcorn>\n")
 	r.Put("slides_new.xml", b.String())
+}
+
+// saidAt is when one of many lines came.
+func (r *Recording) saidAt(line int) float64 {
+	const during = 2 * Length
+	switch before := (r.Lines - during) / 2; {
+	case line < before:
+		return 0
+	case line < before+during:
+		return float64(line-before) / 2
+	default:
+		return Length + float64(line-before-during)
+	}
 }
 
 func (r *Recording) chatElement(n int, l line) string {

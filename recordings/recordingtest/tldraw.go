@@ -118,7 +118,7 @@ func (r *Recording) manySnapshots() map[int][]snapshot {
 			points := []float64{x, y}
 			for v := range 10 {
 				points = append(points, x+.004*float64(v), y+.01*float64(v%3))
-				at := s.in + (s.out-s.in)*(float64(n)+float64(v)/10)/float64(r.Drawings+1)
+				at := r.drawnAt(s, n, v)
 				all[s.image] = append(all[s.image], snapshot{at, -1, b.stroke(fmt.Sprintf("d%d", n), slices.Clone(points)...)})
 			}
 		}

@@ -24,6 +24,9 @@ func TestAwkwardRecordings(t *testing.T) {
 			{"undrawn", recordingtest.Options{NoDrawings: true}, moment{slide: "image4", screen: true}},
 			{"bare", recordingtest.Options{Bare: true}, moment{slide: "image4", screen: true}},
 		} {
+			if version != recordingtest.V30 && test.name != "audio" && test.name != "undrawn" {
+				continue // the same in all of them
+			}
 			t.Run(version+" "+test.name, func(t *testing.T) {
 				t.Parallel()
 				o := test.o
@@ -84,7 +87,7 @@ func TestPresenterPutsSlidesBeforeTheScreen(t *testing.T) {
 }
 
 // tooSmall names the controls that are hard to touch: that can be hit over less
-// than 40 points in one direction.
+// than 38 points in one direction.
 const tooSmall = `[...document.querySelectorAll("button, select, summary, input, [role=slider]")].filter((element) => {
 	const box = element.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
 	if (box.width === 0 || element.closest("#chat, #strip") || !element.contains(document.elementFromPoint(x, y))) {
@@ -95,7 +98,7 @@ const tooSmall = `[...document.querySelectorAll("button, select, summary, input,
 		while (n < 25 && element.contains(document.elementFromPoint(x + dx * (n + 1), y + dy * (n + 1)))) n++;
 		return n;
 	};
-	return reach(1, 0) + reach(-1, 0) < 40 || reach(0, 1) + reach(0, -1) < 40;
+	return reach(1, 0) + reach(-1, 0) < 38 || reach(0, 1) + reach(0, -1) < 38;
 }).map((element) => element.id || element.className || element.localName)`
 
 // TestPhone: nothing is wider than a phone, what is watched is on its screen, and
@@ -106,6 +109,9 @@ func TestPhone(t *testing.T) {
 	for name, o := range map[string]recordingtest.Options{"plain": {}, "old": {Version: recordingtest.V20}, "audio": {Audio: true}, "screen": {ScreenOnly: true}} {
 		r := h.show(o)
 		for _, v := range []view{phone, {width: 320, height: 640, touch: true}, {width: 844, height: 390, touch: true}} {
+			if v != phone && name != "plain" {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s %dx%d", name, v.width, v.height), func(t *testing.T) {
 				t.Parallel()
 				p := h.play(t, v, r.Path())

@@ -77,9 +77,9 @@ func TestKeyboard(t *testing.T) {
 	p.wait(`!document.querySelector("#help").open`)
 	for _, key := range []string{"f", "alt+shift+k"} {
 		p.key(key)
-		p.wait(`document.fullscreenElement !== null`)
+		p.wait(`document.querySelector("#player").dataset.full === "true"`)
 		p.key(key)
-		p.wait(`document.fullscreenElement === null`)
+		p.wait(`document.querySelector("#player").dataset.full === "false"`)
 	}
 	p.wantQuiet()
 }
@@ -155,6 +155,38 @@ func TestMouse(t *testing.T) {
 	p.wantQuiet()
 }
 
+// followed waits until the chat has scrolled to the last line that was sent.
+func (p *tab) followed() {
+	p.t.Helper()
+	p.wait(`(() => {
+		const list = document.querySelector("#chat").getBoundingClientRect(), sent = [...document.querySelectorAll("#chat > li:not(.future):not(.cleared)")].at(-1);
+		const line = sent?.getBoundingClientRect();
+		return !line || list.height === 0 || line.height === 0 || line.bottom <= list.bottom + 1 && line.bottom > list.top;
+	})()`)
+	p.frames()
+}
+
+// TestChatFollows: the chat scrolls with the time, also a long one, and leaves
+// whoever reads in it alone.
+func TestChatFollows(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	for _, lines := range []int{0, 5000} {
+		r := h.show(recordingtest.Options{Lines: lines})
+		p := h.play(t, phone, r.Path())
+		for _, at := range []float64{26, 2, 16, 0.5, 29} {
+			p.seek(at)
+			p.followed()
+		}
+		p.click("#chat > li:not(.cleared):not(.future) .head")
+		p.wait(`!document.querySelector("#camera").seeking`)
+		if lines > 0 && evaluate[int](p, `document.querySelectorAll("#chat li").length`) > 500 {
+			t.Error("all of a long chat is in the page at once")
+		}
+		p.wantQuiet()
+	}
+}
+
 // TestSearch finds slides by their text and lines by what was said, and leads to
 // them.
 func TestSearch(t *testing.T) {
@@ -196,13 +228,14 @@ func TestAddress(t *testing.T) {
 	t.Parallel()
 	h := newTheatre(t, nil)
 	r := h.show(recordingtest.Options{Version: recordingtest.V20})
+	p := newTab(t, laptop)
 	for address, at := range map[string]float64{
 		r.Path() + "?t=8s": 8, r.Path() + "?t=0m9s": 9, r.Path() + "?t=0h0m10s": 10, r.Path() + "?t=11": 11, r.Path() + "?t=soon": 0, r.Path() + "?t=1h": recordingtest.Length,
 		"/playback/presentation/2.0/playback.html?meetingId=" + r.ID + "&t=12s":   12,
 		"/playback/presentation/playback.html?meetingId=" + r.ID:                  0,
 		"/playback/presentation/0.9.0/playback.html?meetingId=" + r.ID + "&t=13s": 13,
 	} {
-		p := h.play(t, laptop, address)
+		p.open(h.url + address)
 		p.wait(fmt.Sprintf(`Math.abs(Number(document.querySelector("#player").dataset.time) - %v) < 0.5`, at))
 		if p.state().Playing != "false" {
 			t.Errorf("%s plays by itself", address)

@@ -3,11 +3,14 @@ package playertest
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,7 +34,15 @@ type house struct {
 
 var shared house
 
+// atOnce is how many tests run at a time, unless somebody says otherwise: most of
+// what they do is to wait for pictures.
+const atOnce = 4
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set(strconv.Itoa(max(atOnce, runtime.GOMAXPROCS(0))))
+	}
 	dir, err := os.MkdirTemp("", "playertest-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

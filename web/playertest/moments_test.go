@@ -68,10 +68,10 @@ func TestMoments(t *testing.T) {
 	t.Parallel()
 	h := newTheatre(t, nil)
 	for _, version := range recordingtest.Versions() {
-		for name, o := range map[string]recordingtest.Options{"": {Version: version}, " in two pieces": {Version: version, Segments: true}} {
-			t.Run(version+name, func(t *testing.T) {
+		for _, pieces := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s in pieces=%v", version, pieces), func(t *testing.T) {
 				t.Parallel()
-				r := h.show(o)
+				r := h.show(recordingtest.Options{Version: version, Segments: pieces})
 				p := h.play(t, laptop, r.Path()+"?locale=en")
 				p.showCaptions("en")
 				for _, m := range moments {

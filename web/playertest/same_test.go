@@ -22,6 +22,8 @@ func (p *tab) freeze() frozen {
 	p.t.Helper()
 	at := evaluate[float64](p, `document.querySelector("#camera").currentTime`)
 	p.settle(at)
+	p.do(`document.querySelector("#start").style.visibility = "hidden"`) // it is not of the recording
+	p.frames()
 	return frozen{at, p.stage(), pixels(p.t, p.screenshot("#stage"))}
 }
 
@@ -52,7 +54,7 @@ func TestSeekingShowsWhatPlayingDid(t *testing.T) {
 			p := h.play(t, view{width: 1280, height: 800, calm: true}, r.Path())
 			p.do(`const speed = document.querySelector("#speed"); speed.value = "2"; speed.dispatchEvent(new Event("change", {bubbles: true}))`)
 			var watched []frozen
-			for _, at := range []float64{1.6, 4.6, 8.6, 11.5} {
+			for _, at := range []float64{1.6, 4.6, 8.6} {
 				p.key("k")
 				p.wait(fmt.Sprintf(`document.querySelector("#camera").currentTime >= %v`, at))
 				p.key("k")
@@ -61,7 +63,7 @@ func TestSeekingShowsWhatPlayingDid(t *testing.T) {
 			}
 			p.seek(26)
 			watched = append(watched, p.freeze())
-			for _, order := range [][]int{{3, 0, 2, 1, 4}, {1, 4, 3, 2, 0}} {
+			for _, order := range [][]int{{0, 2, 1, 3}, {3, 1, 2, 0}} {
 				for _, i := range order {
 					p.seek(watched[i].at)
 					wantSame(t, watched[i], p.freeze())
@@ -70,7 +72,7 @@ func TestSeekingShowsWhatPlayingDid(t *testing.T) {
 			p.open(h.url + r.Path() + fmt.Sprintf("?t=%ds", 26))
 			p.wait(`document.querySelector("#camera").readyState >= 2`)
 			p.seek(26)
-			wantSame(t, watched[4], p.freeze())
+			wantSame(t, watched[3], p.freeze())
 		})
 	}
 }

@@ -20,7 +20,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	h := newTheatre(t, nil)
 	shoot := func(p *tab, name string) {
-		p.frames()
+		p.followed()
 		if err := os.WriteFile(filepath.Join(*shots, name+".png"), p.screenshot(""), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -31,6 +31,10 @@ func TestScreenshots(t *testing.T) {
 			v.calm = true
 			p := h.play(t, v, r.Path()+"?locale=en")
 			p.captionsOn("en")
+			p.key("k") // who has begun sees the picture without a button on it
+			p.is("playing", "true")
+			p.key("k")
+			p.is("playing", "false")
 			for _, at := range []float64{4.5, 9.5, 13.5, 20, 26} {
 				p.seek(at)
 				shoot(p, fmt.Sprintf("%s-%s-%v", version, name, at))

@@ -48,7 +48,6 @@ type view struct {
 var (
 	laptop = view{width: 1280, height: 800}
 	phone  = view{width: 390, height: 844, touch: true}
-	beamer = view{width: 1920, height: 1080}
 )
 
 // newTab opens an empty tab that writes down what its page does.
@@ -172,7 +171,7 @@ func (p *tab) do(statements string) {
 // wait waits until an expression is true.
 func (p *tab) wait(expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(patience); !evaluate[bool](p, "Boolean("+expression+")"); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !evaluate[bool](p, "Boolean(await ("+expression+"))"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			p.t.Fatalf("never: %s\n%s\nthe page said %q", expression, p.describe(), p.said())
 		}
