@@ -260,7 +260,7 @@ func stopTogether(parts []stop) error {
 // settled are the keys that are read at start only.
 var settled = []string{
 	"log.format", "store.path", "store.backup_dir", "store.backup_schedule", "store.backup_keep", "web.listen", "web.admin_socket",
-	"web.tls", "web.acme_email", "web.acme_directory", "web.acme_ca", "web.http_listen", "web.trusted_proxies",
+	"web.tls", "web.acme_email", "web.acme_directory", "web.acme_ca", "web.host_aliases", "web.http_listen", "web.trusted_proxies",
 	"web.metrics", "web.metrics_token", "web.callback_allow_private", "web.checksum_algorithms",
 	"balancer.connect_timeout", "balancer.response_timeout",
 	"recordings.enabled", "recordings.spool_dir", "recordings.work_dir", "recordings.published_dir",

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/acme/autocert"
@@ -16,6 +17,8 @@ import (
 type Config struct {
 	Listen string `toml:"listen" doc:"address to listen on; \"unix:/path\" for a socket"`
 	Host   string `toml:"host" env:"URL_HOST" doc:"public host name; other Host headers get 403; empty: any host"`
+
+	HostAliases []string `toml:"host_aliases" doc:"further names that requests may come by, such as a former one; links lead to host. With tls = \"auto\" each has a certificate"`
 
 	TLS           string `toml:"tls" doc:"\"off\": a proxy in front does it; \"files\": tls_cert and tls_key; \"auto\": certificates come by ACME, as from Let's Encrypt"`
 	TLSCert       string `toml:"tls_cert" doc:"PEM file with the certificate and its chain, for \"files\"; taken up within seconds when it changes"`
@@ -85,6 +88,29 @@ func (c Config) Algorithms() []bbb.Algorithm {
 	return as
 }
 
+func (c Config) checkAliases(bad func(key, format string, args ...any)) {
+	if len(c.HostAliases) > 0 && c.Host == "" {
+		bad("host_aliases", "stand beside web.host, which is empty: any name is served without them")
+	}
+	for _, alias := range c.HostAliases {
+		if alias == "" || strings.ContainsAny(alias, "/:@ ") {
+			bad("host_aliases", "%q is no host name; give the name alone, without https:// and without a port", alias)
+		} else if sameHost(alias, c.Host) {
+			bad("host_aliases", "%q is web.host itself; remove it", alias)
+		}
+	}
+}
+
+// sameHost compares host names.
+func sameHost(a, b string) bool {
+	return strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
+}
+
+// serves tells whether requests for a host are answered.
+func (c Config) serves(host string) bool {
+	return c.Host == "" || sameHost(host, c.Host) || slices.ContainsFunc(c.HostAliases, func(alias string) bool { return sameHost(host, alias) })
+}
+
 // Validate returns all problems of the section, joined; each begins with the
 // key it is about.
 func (c Config) Validate() error {
@@ -98,6 +124,7 @@ func (c Config) Validate() error {
 	if strings.ContainsAny(c.Host, "/:@ ") {
 		bad("host", "%q is no host name; give the name alone, without https:// and without a port", c.Host)
 	}
+	c.checkAliases(bad)
 	c.checkTLS(bad)
 	for key, secrets := range map[string][]bbb.Secret{"secrets": c.Secrets, "management_secrets": c.ManagementSecrets} {
 		for _, secret := range secrets {

@@ -54,6 +54,28 @@ func TestHostWithDot(t *testing.T) {
 	}
 }
 
+// TestHostAliases: further names are served.
+func TestHostAliases(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, settings{noSync: true, web: func(c *Config) { c.Host, c.HostAliases = "bbb.example.org", []string{"old.example.org."} }})
+	for host, want := range map[string]int{"old.example.org": 200, "OLD.example.org.:443": 200, "bbb.example.org": 200, "older.example.org": 403} {
+		if a := s.fetch("GET", s.url+"/robots.txt", http.Header{"Host": {host}}, nil); a.status != want {
+			t.Errorf("%s: %d", host, a.status)
+		}
+	}
+	c := DefaultConfig()
+	for _, wrong := range [][]string{{""}, {"https://x.example.org"}, {"BBB.example.org."}} {
+		c.Host, c.HostAliases = "bbb.example.org", wrong
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "web.host_aliases") {
+			t.Errorf("%q: %v", wrong, err)
+		}
+	}
+	c.Host, c.HostAliases = "", []string{"a.example.org"}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "web.host_aliases") {
+		t.Errorf("without web.host: %v", err)
+	}
+}
+
 // TestForwardedHost counts from proxies that are trusted, from nobody else.
 func TestForwardedHost(t *testing.T) {
 	t.Parallel()

@@ -128,12 +128,11 @@ var errPanic = errors.New("internal error")
 
 const otherHost = "This host name is not served here."
 
-// hostChecked refuses requests for another host than web.host. Probes ask the
+// hostChecked refuses requests for a host that is not ours. Probes ask the
 // health check by address.
 func (s *Server) hostChecked(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		want := s.live.Load().Host
-		if want == "" || c.Path() == "/health_check" || strings.EqualFold(s.host(c), strings.TrimSuffix(want, ".")) {
+		if c.Path() == "/health_check" || s.live.Load().serves(s.host(c)) {
 			return next(c)
 		}
 		s.log.Warn("request for another host refused", "addr", c.RealIP(), "host", clip(s.host(c)))

@@ -48,7 +48,7 @@ func OpenCertificates(c Config, s *store.Store, log *slog.Logger) (*Certificates
 		}
 		return &Certificates{source, c.TLS, []string{"h2", "http/1.1"}}, nil
 	case TLSAuto:
-		source, err := openACME(c, s, log)
+		source, err := openACMENames(c, s, log)
 		if err != nil {
 			return nil, err
 		}

@@ -63,7 +63,10 @@ func openACME(c Config, s *store.Store, log *slog.Logger) (*acmeCertificates, er
 		config: c, log: log, transport: transport,
 		again: make(chan struct{}, 1), said: map[failure]time.Time{},
 	}
-	a.cache = &certificateCache{store: s, issuer: c.ACMEDirectory, host: a.name, log: log}
+	a.cache = &certificateCache{
+		store: s, issuer: c.ACMEDirectory, host: a.name, log: log,
+		got: func() { a.current.Load().witness.forget() },
+	}
 	a.rename(c)
 	a.current.Store(a.attempt())
 	return a, nil

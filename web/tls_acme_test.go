@@ -32,10 +32,11 @@ type acmeSystem struct {
 }
 
 // startACME serves TLS on ln and plain HTTP on plain, which may be nil.
-func startACME(t *testing.T, s *store.Store, p *pebble, ln, plain net.Listener) *acmeSystem {
+func startACME(t *testing.T, s *store.Store, p *pebble, ln, plain net.Listener, aliases ...string) *acmeSystem {
 	t.Helper()
 	c := DefaultConfig()
 	c.TLS, c.Host, c.Listen, c.HTTPListen = TLSAuto, acmeHost, ln.Addr().String(), ""
+	c.HostAliases = aliases
 	c.ACMEDirectory, c.ACMECA, c.ACMEEmail = p.directory, p.ca, "admin@scalelite.test"
 	if plain != nil {
 		c.HTTPListen = plain.Addr().String()
@@ -301,6 +302,41 @@ func TestACMENewName(t *testing.T) {
 	})
 	if _, err := handshake(a.address, acmeHost, roots); err == nil {
 		t.Error("the former name is still served")
+	}
+}
+
+// TestACMEAliases: each name has a certificate, by either challenge, and all by
+// one account. A name that is not ours gets none.
+func TestACMEAliases(t *testing.T) {
+	t.Parallel()
+	for _, challenge := range []string{"tls-alpn-01", "http-01"} {
+		t.Run(challenge, func(t *testing.T) {
+			t.Parallel()
+			ln, plain := listenLocal(t), listenLocal(t)
+			http01, alpn01 := port(plain), freePort(t)
+			if challenge == "tls-alpn-01" {
+				http01, alpn01 = freePort(t), port(ln)
+			}
+			p := startPebble(t, http01, alpn01, 7776000)
+			a := startACME(t, storetest.Open(t), p, ln, plain, "former.scalelite.test", "bücher.scalelite.test")
+			roots := p.issued(t)
+			for _, name := range []string{acmeHost, "former.scalelite.test", "xn--bcher-kva.scalelite.test"} {
+				until(t, name+" has a certificate", func() bool {
+					_, err := handshake(a.address, name, roots)
+					return err == nil
+				})
+			}
+			if leaf, err := handshake(a.address, "other.scalelite.test", roots); err == nil {
+				t.Errorf("a name that is not ours gets %v", leaf.DNSNames)
+			}
+			status, _, err := a.certs.ACME(t.Context())
+			if err != nil || len(status.Names) != 3 || status.Failure != "" || status.NotAfter.IsZero() {
+				t.Errorf("status %+v, %v", status, err)
+			}
+			if one, more := p.out.count("There are now 1 accounts in memory"), p.out.count("There are now 2 accounts"); one != 1 || more > 0 {
+				t.Errorf("%d times one account, %d times two", one, more)
+			}
+		})
 	}
 }
 

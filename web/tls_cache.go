@@ -21,6 +21,7 @@ type certificateCache struct {
 	store  *store.Store
 	issuer string // the ACME directory
 	host   func() string
+	got    func() // called when a certificate of the host has come
 	log    *slog.Logger
 }
 
@@ -47,6 +48,7 @@ func (c *certificateCache) Put(ctx context.Context, name string, data []byte) er
 		return err
 	}
 	if name == c.host() {
+		c.got()
 		until := "unknown"
 		if leaf := leafOf(data); leaf != nil {
 			until = leaf.NotAfter.UTC().Format(time.RFC3339)

@@ -53,17 +53,24 @@ func (c Config) checkFiles(bad func(key, format string, args ...any)) {
 	}
 }
 
+// checkPublic looks whether an authority may give a certificate for a name.
+func checkPublic(key, name string, bad func(key, format string, args ...any)) {
+	host := strings.TrimSuffix(name, ".")
+	if net.ParseIP(host) != nil || !strings.Contains(host, ".") {
+		bad(key, "%q gets no certificate by ACME; give a public name like lb.example.org, or use web.tls = \"files\"", name)
+	} else if _, err := asciiHost(host); err != nil {
+		bad(key, "%q is no name in the DNS; give one like lb.example.org", name)
+	}
+}
+
 func (c Config) checkAuto(bad func(key, format string, args ...any)) {
-	host := strings.TrimSuffix(c.Host, ".")
-	switch {
-	case host == "":
+	if strings.TrimSuffix(c.Host, ".") == "" {
 		bad("host", "is empty; web.tls = \"auto\" needs the public name that the certificate is for")
-	case net.ParseIP(host) != nil || !strings.Contains(host, "."):
-		bad("host", "%q gets no certificate by ACME; give a public name like lb.example.org, or use web.tls = \"files\"", c.Host)
-	default:
-		if _, err := asciiHost(host); err != nil {
-			bad("host", "%q is no name in the DNS; give one like lb.example.org", c.Host)
-		}
+	} else {
+		checkPublic("host", c.Host, bad)
+	}
+	for _, alias := range c.HostAliases {
+		checkPublic("host_aliases", alias, bad)
 	}
 	if c.ACMEEmail != "" {
 		if a, err := mail.ParseAddress(c.ACMEEmail); err != nil || a.Address != c.ACMEEmail {

@@ -25,7 +25,7 @@ func TestACMEStatus(t *testing.T) {
 	if err != nil || !ok || len(status.Names) > 0 || status.Failure != "" {
 		t.Errorf("before the first attempt: %+v, %t, %v", status, ok, err)
 	}
-	source := certs.source.(*acmeCertificates)
+	source := certs.source.(acmeNames)[0]
 	if err := source.obtain(ctx, source.current.Load()); err == nil {
 		t.Fatal("a certificate came from nobody")
 	}

@@ -34,7 +34,7 @@ type witness struct {
 	tell func(failure)
 
 	mu      sync.Mutex
-	causes  []string          // since it began, each once
+	causes  []string          // since it began or the last certificate came, each once
 	denied  bool              // the authority itself has refused something
 	orders  map[string]string // by where they are finalized: where they are
 	stopped chan struct{}
@@ -63,6 +63,14 @@ func (w *witness) cause() error {
 		return nil
 	}
 	return errors.New(strings.Join(w.causes, "; "))
+}
+
+// forget begins anew with the causes: what failed before a certificate came is
+// no news any more.
+func (w *witness) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.causes = nil
 }
 
 // refused reports whether the authority has refused something, which it counts.
