@@ -9,8 +9,8 @@ import { icon } from './icons.js';
 import { indexAt } from './lookup.js';
 
 // The most lines that the page holds, and by how many that piece moves.
-const most = 120;
-const step = 40;
+const most = 60;
+const step = 20;
 
 // Whoever scrolls so close to the end of the piece, in pixels, gets more.
 const margin = 400;

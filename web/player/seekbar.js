@@ -47,8 +47,8 @@ export function createSeekbar({ clock, texts, slides, slideAt }) {
 
 	function update(time) {
 		const shown = dragged ?? time;
-		byId('seek-done').style.transform = `scaleX(${share(shown)})`;
-		byId('seek-knob').style.transform = `translateX(${share(shown) * 100}%)`;
+		byId('seek-done').style.transform = `scaleX(${share(shown).toFixed(3)})`;
+		byId('seek-knob').style.transform = `translateX(${(share(shown) * 100).toFixed(1)}%)`;
 		if (Math.floor(shown) !== second) {
 			second = Math.floor(shown);
 			bar.setAttribute('aria-valuenow', String(second));
