@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -40,7 +41,9 @@ has anyway. With --transfer ssh they are put into the spool by rsync, with a key
 that the script makes and 'scalelite recordings authorize-key' lets in.
 
 The address that BBB servers reach this service at is https:// and web.host;
---url says another one.`,
+--url says another one, with a port or with http://, but of a host that this
+service answers to. For http:// there is no line, but on this machine itself:
+what root runs must not come over the network in the clear.`,
 		Example: `  scalelite bbb-script --server bbb1.example.com > setup.sh
   scalelite bbb-script --server bbb1.example.com --link
   scalelite bbb-script --transfer ssh --ssh-host spool.example.com --link`,
@@ -86,16 +89,41 @@ func (a *app) bbbScript(ctx context.Context, svc admin.Service, l *config.Loaded
 	if err != nil {
 		return err
 	}
+	exposed, err := inTheClear(params.Balancer)
+	if err != nil {
+		return err
+	}
 	line := fmt.Sprintf("curl -fsS '%s' | sudo bash", link)
-	if o.link {
+	switch {
+	case exposed && o.link:
+		return usage("%s is no https:// address: whoever is on the way could put another script in the place of this one, to be run by root. Print the script without --link and copy it over", params.Balancer)
+	case o.link:
 		_, err := fmt.Fprintln(a.stdout, line)
 		return errors.Join(err, a.explainLink(server))
 	}
 	if _, err := a.stdout.Write(script); err != nil {
 		return err
 	}
+	if exposed {
+		fmt.Fprintf(a.stderr, `This is the script for %s. Copy it there and run it as root. There is no line to
+fetch it with, as %s is no https:// address.
+`, label(server), params.Balancer)
+		return nil
+	}
 	fmt.Fprintf(a.stderr, "This is the script for %s. Run it there as root, or fetch it there with:\n\n  %s\n\n", label(server), line)
 	return a.explainLink(server)
+}
+
+// inTheClear reports whether what comes from an address can be read and changed
+// on its way to another machine.
+func inTheClear(address string) (bool, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false, err
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	local := strings.EqualFold(u.Hostname(), "localhost") || err == nil && ip.Unmap().IsLoopback()
+	return u.Scheme != "https" && !local, nil
 }
 
 func (a *app) explainLink(server balancer.ServerInfo) error {
@@ -133,6 +161,10 @@ func bareHost(serverURL string) string {
 	return strings.Trim(host, "[]")
 }
 
+func sameHost(a, b string) bool {
+	return strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
+}
+
 // publicURL is the address that BBB servers reach the service at.
 func publicURL(c web.Config, given string) (string, error) {
 	if given != "" {
@@ -142,6 +174,9 @@ func publicURL(c web.Config, given string) (string, error) {
 		u, err := url.Parse(given)
 		if err != nil {
 			return "", usage("--url: %q is no address", given)
+		}
+		if c.Host != "" && !sameHost(u.Hostname(), c.Host) {
+			return "", usage("--url: this service answers to %s only (web.host), not to %s", c.Host, u.Hostname())
 		}
 		return u.Scheme + "://" + u.Host, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // fakeBalancer answers a sender as it is told to, and counts the uploads.
@@ -17,7 +18,8 @@ type fakeBalancer struct {
 	uploads  int
 	state    string // of the import
 	error    string
-	files    int // of the only format
+	files    int  // of the only format
+	older    bool // what is there is from before all uploads
 	onUpload func(n int)
 }
 
@@ -40,10 +42,14 @@ func (f *fakeBalancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(202, fields{"import": "import-1"})
 	case strings.Contains(r.URL.Path, "/imports/"):
 		answer(200, fields{"state": f.state, "error": f.error})
-	case f.uploads == 0:
+	case f.uploads == 0 && !f.older || strings.HasSuffix(r.URL.Path, "/scalelite-connection-test"):
 		answer(404, fields{"error": "There is no such recording."})
 	default:
-		answer(200, fields{"here": true, "state": "published", "formats": []fields{{"type": "podcast", "files": f.files, "bytes": 1 << 30}}})
+		imported := firstStart
+		if !f.older {
+			imported = firstStart.Add(time.Duration(f.uploads))
+		}
+		answer(200, fields{"here": true, "state": "published", "imported": imported, "formats": []fields{{"type": "podcast", "files": f.files, "bytes": 1 << 30}}})
 	}
 }
 
@@ -99,6 +105,35 @@ func TestSenderBelievesTheCountAlone(t *testing.T) {
 	m.sendNow()
 	if got := m.waiting(); f.sent() != 2 || len(got) != 0 {
 		t.Errorf("when it is there: %d uploads, waiting %q\n%s", f.sent(), got, m.log())
+	}
+}
+
+// What is there from before is not what was sent, be it as large.
+func TestSenderDoesNotTakeAnOlderVersionForWhatItSent(t *testing.T) {
+	t.Parallel()
+	f := &fakeBalancer{state: "failed", error: "the disk is broken", files: 2, older: true}
+	m, r := newSender(t, f)
+	m.sendNow()
+	if out := m.must("scalelite-send", "status"); f.sent() != 1 || !strings.Contains(out, "its import failed: the disk is broken") {
+		t.Errorf("a failed import: %d uploads, %s", f.sent(), out)
+	}
+	if out := m.must("scalelite-send", "prune", "--keep-days", "0"); !strings.Contains(out, r.id+"  kept: waits to be sent") {
+		t.Errorf("prune: %s", out)
+	}
+	f.mu.Lock()
+	f.state, f.error = "", ""
+	f.mu.Unlock()
+	m.sendNow()
+	if out := m.must("scalelite-send", "status"); f.sent() != 1 || !strings.Contains(out, "what is there is older") {
+		t.Errorf("an import that nobody knows of: %d uploads, %s", f.sent(), out)
+	}
+	f.mu.Lock()
+	f.state = "imported"
+	f.onUpload = func(int) { f.older = false }
+	f.mu.Unlock()
+	m.sendNow()
+	if got := m.waiting(); f.sent() != 2 || len(got) != 0 {
+		t.Errorf("sent anew: %d uploads, waiting %q\n%s", f.sent(), got, m.log())
 	}
 }
 

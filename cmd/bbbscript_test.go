@@ -78,6 +78,33 @@ func TestBBBScriptOfWhatIsNotSaid(t *testing.T) {
 	newSession(t, &pool{daemon: true, servers: []balancer.ServerInfo{}}).run("", "bbb-script", "--url", "lb.example.com").wantFail(t, exitFailure, noServers)
 }
 
+// What root is to run does not come in the clear, unless it stays on the machine.
+func TestBBBScriptInTheClear(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, twoServers())
+	r := s.run("", "bbb-script", "--server", "id-1", "--url", "http://lb.example.com")
+	if r.code != exitOK || !strings.HasPrefix(r.out, "#!/bin/bash\n") || strings.Contains(r.err, "curl") || !strings.Contains(r.err, "http://lb.example.com is no https:// address") {
+		t.Errorf("%d %s", r.code, r.err)
+	}
+	s.run("", "bbb-script", "--server", "id-1", "--url", "http://10.0.0.1:3000", "--link").wantFail(t, exitUsage, "http://10.0.0.1:3000 is no https:// address", "without --link")
+	for _, address := range []string{"http://localhost:3000", "http://127.0.0.2", "http://[::1]:3000"} {
+		if out := s.ok("bbb-script", "--server", "id-1", "--url", address, "--link"); !fetchLine.MatchString(out) {
+			t.Errorf("%s: %s", address, out)
+		}
+	}
+}
+
+// A link to a host that the service does not answer to would be dead.
+func TestBBBScriptOfAnotherHost(t *testing.T) {
+	t.Parallel()
+	s := newSession(t, twoServers())
+	writeConfig(t, s, "[web]\nhost = \"lb.example.com\"\n")
+	s.run("", "bbb-script", "--server", "id-1", "--url", "https://other.example.com").wantFail(t, exitUsage, "answers to lb.example.com only", "not to other.example.com")
+	for _, address := range []string{"LB.example.com", "https://lb.example.com:8443", "https://lb.example.com./"} {
+		s.ok("bbb-script", "--server", "id-1", "--url", address)
+	}
+}
+
 // The address is that of web.host; a port belongs to it where the service itself
 // speaks TLS on it.
 func TestBBBScriptAddress(t *testing.T) {

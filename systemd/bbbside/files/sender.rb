@@ -107,12 +107,12 @@ module ScaleliteSend
 
     def transfer(job, recording, there)
       tarball = Tarball.new(recording)
+      job['before'] = there && there['imported']
       if @settings.transfer == 'upload'
         job['import'] = @balancer.upload(job['id'], tarball)
       else
         Spool.new(@settings.target).put(job['id'], tarball)
         job['sent'] = Time.now.to_i
-        job['before'] = there && there['imported']
       end
     end
 
@@ -140,12 +140,15 @@ module ScaleliteSend
       when 'waiting', 'settling', 'importing'
         import['error'].to_s.empty? ? nil : wait(job, "waits at the load balancer: #{import['error']}", LOOK_AGAIN)
       when 'failed'
-        return confirmed(job) if covers?(@balancer.recording(job['id']), job['formats'])
+        return confirmed(job) if came?(@balancer.recording(job['id']), job)
 
         wait(job, "its import failed: #{import['error']}", FAILED_THERE)
       else # imported, replaced by a later one, or so long ago that nobody knows
         there = @balancer.recording(job['id'])
-        covers?(there, job['formats']) ? confirmed(job) : again(job, "it was imported, but not all of it is there: #{differences(there, job['formats'])}")
+        return confirmed(job) if came?(there, job)
+
+        lacks = differences(there, job['formats'])
+        again(job, lacks.empty? ? 'it was sent, but what is there is older' : "it was imported, but not all of it is there: #{lacks}")
       end
     end
 
@@ -153,10 +156,16 @@ module ScaleliteSend
     # it can be seen.
     def look_at_spool(job)
       there = @balancer.recording(job['id'])
-      return confirmed(job) if there && there['imported'] != job['before'] && covers?(there, job['formats'])
+      return confirmed(job) if came?(there, job)
       return again(job, 'it was not imported within a day') if Time.now.to_i - job['sent'] > LOST
 
       nil
+    end
+
+    # Whether what was sent is there, and not only an older version that is as
+    # large.
+    def came?(there, job)
+      covers?(there, job['formats']) && there['imported'] != job['before']
     end
 
     def again(job, error)

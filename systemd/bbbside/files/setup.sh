@@ -40,7 +40,7 @@ usage: bbb-setup.sh [OPTION]...
   --existing         install, then send all recordings that are only here
   --background       with --existing: leave the sending to the timer
   --prune            install, then delete recordings that the load balancer has
-                     confirmed file by file
+                     with every format, in no fewer files and bytes
   --keep-days N      with --prune: leave those of the last N days (default 1)
   --dry-run          with --prune: only tell
   --test             only test what is installed
@@ -61,37 +61,55 @@ changed() {
 	say "  $*"
 }
 as_user() { runuser -u "$user" -- "$@"; }
+# by NAME COMMAND... runs it with the rights of that user.
+by() {
+	if [ "$1" = root ]; then "${@:2}"; else runuser -u "$1" -- "${@:2}"; fi
+}
+
+# maker OWNER PATH prints who is to make PATH: root only where nobody else can
+# lay a link in the way, to lead root astray.
+maker() {
+	case $2 in "$state"/*) ;; *) [ "$(stat -c '%U %F' "$(dirname "$2")")" != 'root directory' ] || set -- root ;; esac
+	printf '%s' "$1"
+}
 
 # The files to install, as text.
 @FILES@
 
-# put MODE FILE writes standard input to FILE if that is not what it holds.
+# put OWNER MODE FILE writes standard input to FILE, as that user, if that is
+# not what it holds.
 put() {
-	local mode=$1 file=$2 new was=updated
-	new=$(mktemp "$(dirname "$file")/.scalelite.XXXXXX")
-	cat >"$new"
-	chmod "$mode" "$new"
-	if [ -f "$file" ] && cmp -s "$new" "$file" && [ "$(stat -c %a "$file")" = "${mode#0}" ]; then
-		rm -f "$new"
+	local owner=$1 mode=$2 file=$3 new was=updated
+	new=$(by "$owner" mktemp "$(dirname "$file")/.scalelite.XXXXXX")
+	by "$owner" tee "$new" >/dev/null
+	by "$owner" chmod "$mode" "$new"
+	if [ -f "$file" ] && by "$owner" cmp -s "$new" "$file" && [ "$(stat -c %a "$file")" = "${mode#0}" ]; then
+		by "$owner" rm -f "$new"
 		return
 	fi
 	[ -e "$file" ] || was=made
-	mv -f "$new" "$file"
+	by "$owner" mv -f "$new" "$file"
 	changed "$was: $file"
 }
 
 # directory OWNER MODE PATH makes a directory, and remembers one that is not
 # ours alone.
 directory() {
-	local owner=$1 mode=$2 path=$3
+	local owner=$1 mode=$2 path=$3 as
+	[ ! -L "$path" ] || [[ $path != "$state"* ]] || die "$path is a link, which this script does not make; remove it, and run this again"
 	if [ ! -d "$path" ]; then
-		install -d -o "$owner" -g "$(id -gn "$owner")" -m "$mode" "$path"
+		as=$(maker "$owner" "$path")
+		if [ "$as" = root ]; then
+			install -d -o "$owner" -g "$(id -gn "$owner")" -m "$mode" "$path"
+		else
+			by "$as" install -d -m "$mode" "$path"
+		fi
 		changed "made: $path/"
 		case $path in "$library" | "$state"*) ;; *) say "$path" >>"$library/made" ;; esac
 	elif [ "$(stat -c '%U %a' "$path")" != "$owner ${mode#0}" ] && [[ $path == "$library" || $path == "$state"* ]]; then
-		chown "$owner:$(id -gn "$owner")" "$path"
-		chmod "$mode" "$path"
-		changed "owner and mode set: $path/"
+		[ "$(stat -c %U "$path")" = "$owner" ] || die "$path/ does not belong to $owner; change that, or remove it, and run this again"
+		by "$owner" chmod "$mode" "$path"
+		changed "mode set: $path/"
 	fi
 }
 
@@ -174,17 +192,21 @@ install_files() {
 	directory "$user" 0750 "$state/queue"
 	directory "$user" 0750 "$state/tmp"
 	for name in settings recording queue balancer sender existing pruner commands; do
-		put 0644 "$library/$name.rb" < <(text_of "$name.rb")
+		put root 0644 "$library/$name.rb" < <(text_of "$name.rb")
 	done
-	put 0755 "$program" < <(text_of scalelite-send)
-	put 0644 "$logrotate" < <(text_of scalelite-send.logrotate)
-	put 0644 "$settings" < <(settings_text)
+	put root 0755 "$program" < <(text_of scalelite-send)
+	put root 0644 "$logrotate" < <(text_of scalelite-send.logrotate)
+	put root 0644 "$settings" < <(settings_text)
 	if [ ! -e "$log" ]; then
-		install -o "$user" -g "$(id -gn "$user")" -m 0640 /dev/null "$log"
+		if [ "$(maker "$user" "$log")" = root ]; then
+			install -o "$user" -g "$(id -gn "$user")" -m 0640 /dev/null "$log"
+		else
+			as_user install -m 0640 /dev/null "$log"
+		fi
 		changed "made: $log"
 	fi
 	# The hook comes last: all that it needs is there.
-	put 0755 "$hook" < <(text_of scalelite_send.rb)
+	put root 0755 "$hook" < <(text_of scalelite_send.rb)
 }
 
 settings_text() {
@@ -202,8 +224,8 @@ settings_text() {
 
 install_timer() {
 	local before=$changes
-	put 0644 "$units/scalelite-send.service" < <(text_of scalelite-send.service)
-	put 0644 "$units/scalelite-send.timer" < <(text_of scalelite-send.timer)
+	put root 0644 "$units/scalelite-send.service" < <(text_of scalelite-send.service)
+	put root 0644 "$units/scalelite-send.timer" < <(text_of scalelite-send.timer)
 	if ! command -v systemctl >/dev/null; then
 		warn "there is no systemd here: have 'scalelite-send run' run every minute"
 		return
@@ -225,6 +247,8 @@ ssh_home() { getent passwd "$user" | cut -d: -f6; }
 
 install_ssh() {
 	local home dir found
+	# All below the home is done with the rights of its owner: where it can lay
+	# links, root would follow them.
 	say "Setting up SSH"
 	home=$(ssh_home)
 	directory "$user" 0755 "$home"
@@ -238,17 +262,17 @@ install_ssh() {
 	found=$(ssh-keyscan -T 15 -p "$ssh_port" "$ssh_host" 2>/dev/null | sort) || true
 	[ -n "$found" ] || die "no SSH server answers at $ssh_host, port $ssh_port"
 	if [ ! -f "$dir/scalelite_known_hosts" ]; then
-		put 0644 "$dir/scalelite_known_hosts" <<<"$found"
+		put "$user" 0644 "$dir/scalelite_known_hosts" <<<"$found"
 		say "  $ssh_host has these keys; on the load balancer, 'ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub' must print one of them:"
-		ssh-keygen -lf "$dir/scalelite_known_hosts" | sed 's/^/    /'
-	elif [ -z "$(comm -12 <(printf '%s\n' "$found") <(sort "$dir/scalelite_known_hosts"))" ]; then
+		as_user ssh-keygen -lf "$dir/scalelite_known_hosts" | sed 's/^/    /'
+	elif [ -z "$(comm -12 <(printf '%s\n' "$found") <(as_user sort "$dir/scalelite_known_hosts"))" ]; then
 		die "$ssh_host shows other SSH keys than before. If that machine was set up anew: rm $dir/scalelite_known_hosts, and run this again"
 	fi
-	put 0600 "$dir/config" < <(
+	[ ! -f "$dir/config" ] || as_user test -r "$dir/config" || die "$user cannot read $dir/config; it must belong to $user"
+	put "$user" 0600 "$dir/config" < <(
 		ssh_block
 		[ ! -f "$dir/config" ] || without_block "$dir/config"
 	)
-	chown "$user:$(id -gn "$user")" "$dir/config" "$dir/scalelite_known_hosts"
 }
 
 ssh_block() {
@@ -270,13 +294,13 @@ Match all
 END
 }
 
-without_block() { sed '/^# begin scalelite$/,/^# end scalelite$/d' "$1"; }
+without_block() { as_user sed '/^# begin scalelite$/,/^# end scalelite$/d' "$1"; }
 
 authorise() {
 	say ""
 	say "Now let this server in. On the load balancer, as root:"
 	say ""
-	say "  scalelite recordings authorize-key '$(cat "$(ssh_home)/.ssh/scalelite_ed25519.pub")'"
+	say "  scalelite recordings authorize-key '$(as_user ssh-keygen -y -f "$(ssh_home)/.ssh/scalelite_ed25519" | cut -d' ' -f1,2) $user@$server_host'"
 	say ""
 }
 
@@ -287,7 +311,7 @@ uninstall() {
 		waiting=$(find "$state/queue" -type f ! -name '.*' | wc -l)
 		[ "$waiting" = 0 ] || warn "$waiting recordings were not sent yet; they are still on this server"
 	fi
-	remove "$hook"
+	remove root "$hook"
 	if [ -e "$aside" ] && [ ! -e "$other_hook" ]; then
 		mv "$aside" "$other_hook"
 		changed "put back: $other_hook"
@@ -301,18 +325,19 @@ uninstall() {
 		fi
 	fi
 	# One that the hook started.
-	if [ -x "$program" ] && command -v flock >/dev/null && [ -e "$state/sender.lock" ]; then
-		flock -w 60 "$state/sender.lock" true || die "a sender is at work; wait for it or end it, then run this again"
+	if [ -x "$program" ] && command -v flock >/dev/null && [ -e "$state/sender.lock" ] && id "$user" >/dev/null 2>&1; then
+		as_user flock -w 60 "$state/sender.lock" true || die "a sender is at work; wait for it or end it, then run this again"
 	fi
-	remove "$units/scalelite-send.timer" "$units/scalelite-send.service" "$logrotate" "$settings" "$program" "$log" "$log".*
+	remove root "$units/scalelite-send.timer" "$units/scalelite-send.service" "$logrotate" "$settings" "$program" "$log" "$log".*
 	home=$(ssh_home) || true
 	dir=$home/.ssh
 	if [ -n "$home" ] && [ -f "$dir/scalelite_ed25519" ]; then
-		say "  take its key back on the load balancer: scalelite recordings revoke-key '$(ssh-keygen -lf "$dir/scalelite_ed25519.pub" | cut -d' ' -f2)'"
-		remove "$dir/scalelite_ed25519" "$dir/scalelite_ed25519.pub" "$dir/scalelite_known_hosts"
-		put 0600 "$dir/config" < <(without_block "$dir/config")
-		chown "$user:$(id -gn "$user")" "$dir/config"
-		[ -s "$dir/config" ] || rm -f "$dir/config"
+		say "  take its key back on the load balancer: scalelite recordings revoke-key '$(as_user ssh-keygen -lf "$dir/scalelite_ed25519.pub" | cut -d' ' -f2)'"
+		remove "$user" "$dir/scalelite_ed25519" "$dir/scalelite_ed25519.pub" "$dir/scalelite_known_hosts"
+		if as_user test -r "$dir/config"; then
+			put "$user" 0600 "$dir/config" < <(without_block "$dir/config")
+			[ -s "$dir/config" ] || as_user rm -f "$dir/config"
+		fi
 	fi
 	if [ -d "$state" ]; then
 		rm -rf "$state"
@@ -329,11 +354,12 @@ uninstall() {
 	[ "$changes" != 0 ] || say "  nothing was there"
 }
 
+# remove OWNER FILE... removes what is there, as that user.
 remove() {
 	local file
-	for file; do
+	for file in "${@:2}"; do
 		[ -e "$file" ] || continue
-		rm -f "$file"
+		by "$1" rm -f "$file"
 		changed "removed: $file"
 	done
 }
