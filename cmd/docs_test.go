@@ -5,9 +5,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 )
 
@@ -55,5 +57,28 @@ func describe(out *strings.Builder, c *cobra.Command) {
 		if sub.IsAvailableCommand() && sub.Name() != "completion" && sub.Name() != "help" {
 			describe(out, sub)
 		}
+	}
+}
+
+// TestReferenceNamesWhatIsReadAtStart: the table of docs/configuration.md has
+// the keys that a reload leaves out, and no others.
+func TestReferenceNamesWhatIsReadAtStart(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(raw), "| section | read at start only |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var got []string
+	for row := range strings.Lines(table) {
+		section, keys, _ := strings.Cut(strings.Trim(row, "| \n"), " | ")
+		for key := range strings.SplitSeq(keys, ", ") {
+			got = append(got, strings.Trim(section, "`[]")+"."+strings.Trim(key, "`"))
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(slices.Sorted(slices.Values(settled)), got); diff != "" {
+		t.Errorf("keys that are read at start only (-settled +docs):\n%s", diff)
 	}
 }

@@ -61,10 +61,10 @@ var proxies = map[string]struct {
 		"apache2",
 		func(dir, snippet string) (string, string) {
 			var modules string
-			for _, m := range []string{"mpm_event", "ssl", "proxy", "proxy_http", "headers", "authz_core", "socache_shmcb"} {
+			for _, m := range []string{"mpm_event", "ssl", "proxy", "proxy_http", "headers", "alias", "authz_core", "socache_shmcb"} {
 				modules += fmt.Sprintf("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n", m, m)
 			}
-			return "apache.conf", fmt.Sprintf("ServerRoot %s\nServerName %s\nUser www-data\nGroup www-data\nPidFile %s/pid\nErrorLog /dev/stderr\nListen 127.0.0.1:443\n%s%s", dir, proxyName, dir, modules, snippet)
+			return "apache.conf", fmt.Sprintf("ServerRoot %s\nServerName %s\nUser www-data\nGroup www-data\nPidFile %s/pid\nErrorLog /dev/stderr\nListen 127.0.0.1:80\nListen 127.0.0.1:443\n%s%s", dir, proxyName, dir, modules, snippet)
 		},
 		func(file string) []string { return []string{"-f", file, "-DFOREGROUND"} },
 	},
@@ -92,14 +92,17 @@ func TestProxiesOfTheDocs(t *testing.T) {
 				t.Fatal(err)
 			}
 			file, text := proxy.config(dir, snippetOf(t, "../docs/proxies.md", name))
-			public := freeLoopback(t)
+			public, plain := freeLoopback(t), freeLoopback(t)
 			file = filepath.Join(dir, file)
-			text = onThisMachine(t, text, dir, public, strings.TrimPrefix(p.base, "http://"))
+			text = onThisMachine(t, text, dir, public, plain, strings.TrimPrefix(p.base, "http://"))
 			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			runProxy(t, binary, proxy.args(file), public)
 			p.behindProxy(public)
+			if name != "caddy" { // whose redirects need no line, and are switched off here
+				leadsToHTTPS(t, plain)
+			}
 		})
 	}
 }
@@ -121,14 +124,15 @@ func snippetOf(t *testing.T, document, language string) string {
 
 // onThisMachine puts in what a snippet has to be told: where the service is, on
 // which ports to listen, and a certificate.
-func onThisMachine(t *testing.T, text, dir, public, service string) string {
+func onThisMachine(t *testing.T, text, dir, public, plain, service string) string {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(public)
-	_, plain, _ := net.SplitHostPort(freeLoopback(t))
+	_, plain, _ = net.SplitHostPort(plain)
 	certificate, key := proxyCertificate(t, dir)
 	return strings.NewReplacer(
 		"127.0.0.1:3000", service, "/etc/ssl/"+proxyName+".pem", certificate, "/etc/ssl/"+proxyName+".key", key,
 		":443", ":"+port, "listen 443", "listen 127.0.0.1:"+port, "listen 80;", "listen 127.0.0.1:"+plain+";",
+		"*:80>", "*:"+plain+">", "Listen 127.0.0.1:80\n", "Listen 127.0.0.1:"+plain+"\n",
 	).Replace(text)
 }
 
@@ -192,6 +196,27 @@ func runProxy(t *testing.T, binary string, args []string, public string) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the proxy does not listen:\n%s", out.tail())
 		}
+	}
+}
+
+// leadsToHTTPS checks that plain HTTP is redirected, with path, query and method.
+func leadsToHTTPS(t *testing.T, plain string) {
+	t.Helper()
+	const call = "/bigbluebutton/api/getMeetings?a=%2f%2F+%20&checksum=x"
+	request, err := http.NewRequest("GET", "http://"+plain+call, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = proxyName
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if to := response.Header.Get("Location"); response.StatusCode != http.StatusPermanentRedirect || to != "https://"+proxyName+call {
+		t.Errorf("plain HTTP: %s to %q", response.Status, to)
 	}
 }
 

@@ -53,10 +53,10 @@ func (s *setup) makeDirectories(context.Context) error {
 	c := s.loaded.Config.Recordings
 	all := []directory{
 		{path: c.SpoolDir, mode: fs.ModeSetgid | 0o775, must: fs.ModeSetgid | 0o770, shared: true},
-		{path: c.FailedDir, mode: 0o755, must: 0o700, whole: true},
-		{path: c.WorkDir, mode: 0o755, must: 0o700, whole: true},
-		{path: c.PublishedDir, mode: 0o755, must: 0o700, whole: true},
-		{path: c.UnpublishedDir, mode: 0o755, must: 0o700, whole: true},
+		{path: c.FailedDir, mode: 0o750, must: 0o700, whole: true},
+		{path: c.WorkDir, mode: 0o750, must: 0o700, whole: true},
+		{path: c.PublishedDir, mode: 0o750, must: 0o700, whole: true},
+		{path: c.UnpublishedDir, mode: 0o750, must: 0o700, whole: true},
 		{path: filepath.Dir(s.loaded.Config.Store.Path), mode: 0o750, private: true},
 		{path: s.loaded.Config.Store.Backups(), mode: 0o750, must: 0o700},
 	}
@@ -70,35 +70,56 @@ func (s *setup) makeDirectories(context.Context) error {
 }
 
 func (s *setup) makeDirectory(d directory) error {
-	info, err := os.Stat(d.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		group, gid := s.service.name, s.service.gid
-		if d.shared {
-			group, gid = spoolGroup, s.group
-		}
-		s.tell("made", fmt.Sprintf("%s  %s %s:%s", d.path, d.mode, s.service.name, group))
-		if s.dry {
-			return nil
-		}
-		if err := os.MkdirAll(d.path, 0o755); err != nil {
-			return err
-		}
-		return errors.Join(os.Chown(d.path, s.service.uid, gid), os.Chmod(d.path, d.mode))
-	case err != nil:
+	place, err := openPlace(d.path, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.newDirectory(d)
+	}
+	if err != nil {
 		return err
-	case !info.IsDir():
-		return fmt.Errorf("%s is no directory; move it away, or give another path in the configuration", d.path)
-	case d.private:
+	}
+	defer place.Close()
+	if d.private {
 		s.tell("", d.path)
 		return nil
 	}
-	return s.mendDirectory(d, info)
+	return s.mendDirectory(d, place)
+}
+
+func (s *setup) newDirectory(d directory) error {
+	group, gid := s.service.name, s.service.gid
+	if d.shared {
+		group, gid = spoolGroup, s.group
+	}
+	s.tell("made", fmt.Sprintf("%s  %s %s:%s", d.path, d.mode, s.service.name, group))
+	if s.dry {
+		return nil
+	}
+	place, err := openPlace(d.path, true)
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	return give(place, s.service.uid, gid, d.mode)
+}
+
+// give changes owner and mode of a directory that is open, whatever its name
+// leads to by now. The owner first: that takes setgid away.
+func give(place *os.Root, uid, gid int, mode fs.FileMode) error {
+	dir, err := place.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return errors.Join(dir.Chown(uid, gid), dir.Chmod(mode))
 }
 
 // mendDirectory gives a directory that is there the owner and the bits that it
 // needs, a shared one the group, and what is in it the owner.
-func (s *setup) mendDirectory(d directory, info fs.FileInfo) error {
+func (s *setup) mendDirectory(d directory, place *os.Root) error {
+	info, err := place.Stat(".")
+	if err != nil {
+		return err
+	}
 	uid, gid := ownerOf(info)
 	group := -1 // of others the group does not matter
 	if d.shared {
@@ -112,28 +133,22 @@ func (s *setup) mendDirectory(d directory, info fs.FileInfo) error {
 	}
 	s.tell(verb, d.path)
 	if verb != "" && !s.dry {
-		// The change of the owner first: it takes setgid away.
-		if err := errors.Join(os.Chown(d.path, s.service.uid, group), os.Chmod(d.path, mode)); err != nil {
+		if err := give(place, s.service.uid, group, mode); err != nil {
 			return err
 		}
 	}
 	if !d.whole {
 		return nil
 	}
-	return s.giveContent(d.path)
+	return s.giveContent(d.path, place)
 }
 
 // giveContent gives everything in a tree to the service: it moves and removes
 // what is there, and what root or another program put there it could not. Links
 // are not followed.
-func (s *setup) giveContent(dir string) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
+func (s *setup) giveContent(dir string, root *os.Root) error {
 	given, left := 0, 0
-	err = fs.WalkDir(root.FS(), ".", func(path string, e fs.DirEntry, err error) error {
+	err := fs.WalkDir(root.FS(), ".", func(path string, e fs.DirEntry, err error) error {
 		if err != nil || path == "." {
 			return err
 		}

@@ -36,8 +36,8 @@ func TestSetup(t *testing.T) {
 		t.Errorf("%s", made)
 	}
 	for path, want := range map[string]string{
-		"/srv/rec/spool": "2775 scalelite:scalelite-spool", "/srv/rec/work": "755 scalelite:scalelite", "/srv/rec/published": "755 scalelite:scalelite",
-		"/srv/rec/unpublished": "755 scalelite:scalelite", "/srv/rec/failed": "755 scalelite:scalelite", "/srv/lib": "750 scalelite:scalelite", "/srv/lib/backups": "750 scalelite:scalelite",
+		"/srv/rec/spool": "2775 scalelite:scalelite-spool", "/srv/rec/work": "750 scalelite:scalelite", "/srv/rec/published": "750 scalelite:scalelite",
+		"/srv/rec/unpublished": "750 scalelite:scalelite", "/srv/rec/failed": "750 scalelite:scalelite", "/srv/lib": "750 scalelite:scalelite", "/srv/lib/backups": "750 scalelite:scalelite",
 		"/home/bigbluebutton": "755 root:root", "/srv/rec": "755 root:root",
 	} {
 		if got := w.stat(path); got != want {
@@ -96,6 +96,35 @@ func TestSetupMends(t *testing.T) {
 	w.run("", "recordings", "setup").wantFail(t, exitFailure, "chmod o+x /srv/rec")
 	w.sh("chmod o+x /srv/rec")
 	w.ok("recordings", "setup")
+}
+
+// What the service could have put into its directories leads root nowhere; what
+// root has linked to another disk does.
+func TestSetupFollowsLinksOfRootAlone(t *testing.T) {
+	if !inNamespace(t, setupSystem) {
+		return
+	}
+	w := newWorld(t)
+	w.sh("mkdir -p /srv/disk/published /srv/rec; ln -s ../disk/published /srv/rec/published; ln -s disk/unpublished /srv/unpublished; ln -s /srv/unpublished /srv/rec/unpublished")
+	w.ok("recordings", "setup")
+	for path, want := range map[string]string{"/srv/disk/published": "755 scalelite:root", "/srv/disk/unpublished": "750 scalelite:scalelite", "/srv/disk": "755 root:root"} {
+		if got := w.stat(path); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	w.sh("mkdir -m 700 /srv/root /srv/root/below; rmdir /srv/lib/backups")
+	for _, link := range []string{"ln -s /srv/root /srv/lib/backups", "ln -s /srv/root /srv/lib/backups; chown -h scalelite /srv/lib/backups"} {
+		w.sh("rm -f /srv/lib/backups; " + link)
+		w.run("", "recordings", "setup").wantFail(t, exitFailure, "/srv/lib/backups: is a link")
+	}
+	w.sh("rm /srv/lib/backups; ln -s /srv/root /srv/lib/a")
+	for _, dir := range []string{"below", "new"} {
+		w.configure(`failed_dir = "/srv/lib/a/` + dir + `"`)
+		w.run("", "recordings", "setup").wantFail(t, exitFailure, "/srv/lib/a: is a link")
+	}
+	if got := w.sh("stat -c '%a %U %n' /srv/root /srv/root/*"); got != "700 root /srv/root\n700 root /srv/root/below\n" {
+		t.Errorf("root gave away or made:\n%s", got)
+	}
 }
 
 func TestSetupRefusesWhatCannotWork(t *testing.T) {

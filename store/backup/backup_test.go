@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -364,5 +365,53 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	if files, err := List(s.dir); err != nil || len(files) != 20 {
 		t.Errorf("%d, %v", len(files), err)
+	}
+}
+
+// The service may have put a link where the lock belongs: root, who makes a
+// backup, must not give away what it leads to.
+func TestTheLockIsNoLink(t *testing.T) {
+	t.Parallel()
+	for name, link := range map[string]func(oldname, newname string) error{"symbolic": os.Symlink, "hard": os.Link} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShelf(t)
+			target := filepath.Join(filepath.Dir(s.dir), "of root")
+			err := errors.Join(os.Mkdir(s.dir, 0o750), os.WriteFile(target, nil, 0o600), link(target, filepath.Join(s.dir, lockName)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := New(s.o).Make(t.Context()); err == nil || !strings.Contains(err.Error(), lockName) {
+				t.Errorf("made beside a link: %v", err)
+			}
+			if os.Geteuid() != 0 {
+				return
+			}
+			if err := os.Chown(s.dir, 1234, 1234); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = New(s.o).Make(t.Context())
+			if info, err := os.Stat(target); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
+				t.Errorf("given away: %v, %v", info, err)
+			}
+		})
+	}
+}
+
+// What root makes belongs to the owner of the directory around it.
+func TestRootMakesItForTheService(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	s := newShelf(t)
+	if err := os.Chown(filepath.Dir(s.dir), 1234, 1234); err != nil {
+		t.Fatal(err)
+	}
+	f := s.make(New(s.o), day(1))
+	for _, path := range []string{s.dir, filepath.Join(s.dir, lockName), f.Path} {
+		if info, err := os.Stat(path); err != nil || info.Sys().(*syscall.Stat_t).Uid != 1234 {
+			t.Errorf("%s does not belong to the service: %v", path, err)
+		}
 	}
 }

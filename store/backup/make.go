@@ -50,12 +50,14 @@ func (k *Keeper) prepareDir() error {
 	case err != nil:
 		return err
 	}
-	return errors.Join(likeParent(k.o.Dir), syncDir(filepath.Dir(k.o.Dir)))
+	give := func(uid, gid int) error { return os.Lchown(k.o.Dir, uid, gid) }
+	return errors.Join(likeParent(k.o.Dir, give), syncDir(filepath.Dir(k.o.Dir)))
 }
 
-// likeParent gives what root made to the owner of the directory around it: the
-// service must be able to remove it.
-func likeParent(path string) error {
+// likeParent has give give what root made to the owner of the directory around
+// it: the service must be able to remove it. give must not go by the name and
+// follow links: the service may have put one there.
+func likeParent(path string, give func(uid, gid int) error) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -64,7 +66,7 @@ func likeParent(path string) error {
 		return err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return os.Chown(path, int(st.Uid), int(st.Gid))
+		return give(int(st.Uid), int(st.Gid))
 	}
 	return nil
 }
@@ -75,13 +77,9 @@ const lockName = ".scalelite-backup.lock"
 
 // lock keeps other processes from the directory until unlock is called.
 func lock(ctx context.Context, dir string) (unlock func(), err error) {
-	path := filepath.Join(dir, lockName)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openLock(filepath.Join(dir, lockName))
 	if err != nil {
 		return nil, err
-	}
-	if err := likeParent(path); err != nil {
-		return nil, errors.Join(err, f.Close())
 	}
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -97,6 +95,29 @@ func lock(ctx context.Context, dir string) (unlock func(), err error) {
 			return nil, errors.Join(ctx.Err(), f.Close())
 		}
 	}
+}
+
+// openLock opens the file, and makes it where it is missing. A link is refused,
+// symbolic or hard: root would give away what it leads to.
+func openLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%s is a link; remove it", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !info.Mode().IsRegular() || ok && st.Nlink > 1 {
+		return nil, errors.Join(fmt.Errorf("%s is no file of its own; remove it", path), f.Close())
+	}
+	if err := likeParent(path, f.Chown); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // sweep removes what a crash has left half done.
@@ -152,7 +173,7 @@ func (k *Keeper) create(kind string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := likeParent(f.Name()); err != nil {
+	if err := likeParent(f.Name(), f.Chown); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil

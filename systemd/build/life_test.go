@@ -119,12 +119,15 @@ func (l *life) install(t *testing.T) {
 	m.want("2", `grep '^[a-z_]*secrets' /etc/scalelite/config.toml | cut -d= -f2 | sort -u | wc -l`)
 	m.run("systemd-analyze --man=no verify scalelite.service")
 	m.run("if systemd-analyze --help | grep -q -e --offline; then systemd-analyze security --offline=true --threshold=20 scalelite.service; fi")
-	// What the accounts and directories are, systemd would make the same.
+	// What the accounts are, systemd would make the same.
 	const accounts = "id scalelite; getent passwd scalelite; getent group scalelite scalelite-spool"
 	before := m.run(accounts)
 	m.run("systemd-sysusers /usr/lib/sysusers.d/scalelite.conf")
 	m.want(before, accounts)
-	m.run("systemd-tmpfiles --create /usr/lib/tmpfiles.d/scalelite.conf")
+	// A boot leaves directories as the administrator has them.
+	m.run("chown root:root /var/bigbluebutton/published && chmod 755 /var/bigbluebutton/published && systemd-tmpfiles --create --boot --prefix=/var/bigbluebutton")
+	m.want("755 root:root", "stat -c '%a %U:%G' /var/bigbluebutton/published")
+	m.run("chown scalelite:scalelite /var/bigbluebutton/published && chmod 750 /var/bigbluebutton/published")
 	m.want(trees, statTrees)
 }
 

@@ -48,7 +48,11 @@ func TestWithoutSystemd(t *testing.T) {
 			m.end()
 			m.brokenDatabase()
 			m.badConfigOffline()
+			m.run("mkdir -p /srv/backups /srv/player && printf 'backup_dir = \"/srv/backups\"\nplayer_dir = \"/srv/player\"\n' >>/etc/scalelite/config.toml")
 			said = m.run("apt-get purge -y scalelite")
+			if !strings.Contains(said, "\n  /srv/backups\n") || strings.Contains(said, "/srv/player") {
+				t.Errorf("the places of the data are not those of the configuration:\n%s", said)
+			}
 			if !strings.Contains(said, "\n  /srv/pool/scalelite.db\n") {
 				t.Errorf("nothing about the database in:\n%s", said)
 			}
