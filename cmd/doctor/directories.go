@@ -19,11 +19,18 @@ const maxSpooled = 1000
 // directories looks at each directory with the eyes of the service's user.
 func (p *patient) directories(context.Context) []Finding {
 	var found []Finding
+	var outside []tree
 	trees := p.trees()
-	for _, t := range trees {
+	for _, t := range append(slices.Clip(trees), tree{"store.path", filepath.Dir(p.cfg.Store.Path)}) {
+		if p.isConfined(t) {
+			outside = append(outside, t)
+			continue
+		}
 		found = append(found, p.directory(t)...)
 	}
-	found = append(found, p.directory(tree{"store.path", filepath.Dir(p.cfg.Store.Path)})...)
+	if len(outside) > 0 {
+		found = append(found, p.confined(outside))
+	}
 	if len(trees) == 0 {
 		return found
 	}
@@ -95,13 +102,10 @@ func (p *patient) unusable(t tree, info fs.FileInfo) *Finding {
 		why = "The database cannot grow safely, nor be copied before an upgrade; a stopped service does not start."
 	}
 	err := p.mayUse(t.path, unix.R_OK|unix.W_OK|unix.X_OK)
-	seen, asked := p.exam.Unusable[t.path]
+	_, asked := p.exam.Unusable[t.path]
 	switch {
 	case p.live() && !asked: // it says itself that it can
 		return nil
-	case p.live() && err == nil:
-		f := p.confined(t, seen)
-		return &f
 	case err == nil || errors.Is(err, errNotJudged) && !p.live():
 		return nil
 	}
@@ -125,14 +129,6 @@ func (p *patient) unusable(t tree, info fs.FileInfo) *Finding {
 		f = f.do("give it to the service", p.root("chown", p.who.owner(), t.path), p.root("chmod", "u+rwx", t.path))
 	}
 	return &f
-}
-
-// confined is about a directory that the user could use, but not the process:
-// the unit keeps the rest of the system out of its reach.
-func (p *patient) confined(t tree, seen string) Finding {
-	return fail(t.path, "%s is %s's, but the running service cannot use it: %s", t.key, p.who.name, seen).
-		because("systemd lets the service write only where its unit allows it, ReadWritePaths; what is mounted later it may not see either.").
-		do("allow the directory, and restart the service", p.dropIn("paths", "ReadWritePaths="+strings.ReplaceAll(t.path, "%", "%%"))...)
 }
 
 func (p *patient) spoolGroupIs() bool {
