@@ -16,7 +16,9 @@ func newConfigCommand(a *app) *cobra.Command {
 		Long: `The configuration is read from --config FILE, else the file that the environment
 variable SCALELITE_CONFIG names, else ` + config.SystemFile + `. Without any file
 the program keeps everything below ./data. Environment variables override the
-file. config.toml.example has every key.`,
+file; for ` + config.SystemFile + ` they are those that its service
+has, from /etc/default/scalelite, and after them those of the shell.
+config.toml.example has every key.`,
 		Example: `  scalelite config check
   scalelite config show`,
 		GroupID: groupSetup,
@@ -38,7 +40,7 @@ line, its key, what is wrong and what would be right.`,
   scalelite config check --config new.toml && mv new.toml /etc/scalelite/config.toml`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			l, err := a.serviceConfig()
+			l, err := serviceConfig(a.configOptions())
 			var problems config.Problems
 			if err != nil && !errors.As(err, &problems) {
 				return err

@@ -98,14 +98,9 @@ func (a *app) listChecks(asJSON bool) error {
 
 // doctor makes the checks and prints what they found.
 func (a *app) doctor(ctx context.Context, f doctorFlags) error {
-	options := a.configOptions()
-	file := a.namedConfig()
-	if file == "" {
-		options.Getenv = a.serviceEnv()
-	}
-	l, err := config.Load(options)
+	l, err := a.config()
 	o := doctor.Options{
-		Config: l, ConfigError: err, ConfigFile: file, Version: build().Version, Only: f.only, System: doctor.ThisSystem(),
+		Config: l, ConfigError: err, ConfigFile: a.namedConfig(), Version: build().Version, Only: f.only, System: doctor.ThisSystem(),
 	}
 	if l != nil {
 		o.Algorithm = towardsServers(l)
@@ -162,7 +157,8 @@ const maxEnvironmentFile = 1 << 20
 
 // serviceEnv is the environment as the installed service has it: what its unit
 // reads from a file comes before what this shell has, see EnvironmentFile in
-// systemd.exec(5). A file that cannot be read counts as empty.
+// systemd.exec(5). A file that cannot be read counts as empty. It cannot name
+// another configuration: the unit names one itself.
 func (a *app) serviceEnv() func(string) string {
 	f, err := os.Open(a.defaultsFile)
 	if err != nil {
@@ -185,6 +181,7 @@ func (a *app) serviceEnv() func(string) string {
 		}
 		values[strings.TrimSpace(name)] = value
 	}
+	delete(values, "SCALELITE_CONFIG")
 	return func(name string) string {
 		if value, ok := values[name]; ok {
 			return value

@@ -218,12 +218,9 @@ func TestDoctorOfARunningService(t *testing.T) {
 	t.Parallel()
 	p := newProcess(t, "")
 	server := bbbtest.Start(t, bbbtest.Options{})
-	if err := os.Mkdir(p.path("backups"), 0o750); err != nil {
-		t.Fatal(err)
-	}
 	p.start()
 	p.mustRun("servers", "add", server.URL(), server.Secret(), "--id", "bbb1", "--enable")
-	p.mustRun("backup", p.path("backups", "scalelite.db"))
+	p.mustRun("backup")
 	eventually(t, "the server to be online", func() bool {
 		all, err := p.admin().Servers(t.Context())
 		return err == nil && len(all) == 1 && all[0].Online

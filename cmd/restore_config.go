@@ -40,7 +40,9 @@ func (a *app) restoreAll(ctx context.Context, from string, yes bool) error {
 	}); err != nil {
 		return err
 	}
-	l, err := config.Load(config.Options{File: staged.Name(), Getenv: a.getenv})
+	o := a.configOptions()
+	o.File = staged.Name()
+	l, err := config.Load(o)
 	if err != nil {
 		return fmt.Errorf("the configuration in %s cannot be used: %w", from, err)
 	}

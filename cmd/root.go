@@ -8,6 +8,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,13 +69,24 @@ func (a *app) config() (*config.Loaded, error) {
 
 // serviceConfig reads the configuration for the service, and looks at where its
 // directories lie.
-func (a *app) serviceConfig() (*config.Loaded, error) {
-	o := a.configOptions()
+func serviceConfig(o config.Options) (*config.Loaded, error) {
 	o.FileSystems = true
 	return config.Load(o)
 }
 
+// configOptions are for the configuration that the installed service has, unless
+// another file is named: then the environment is this shell's alone.
 func (a *app) configOptions() config.Options {
+	o := a.ownOptions()
+	if a.namedConfig() == "" && !missing(cmp.Or(a.systemFile, config.SystemFile)) {
+		o.Getenv = a.serviceEnv()
+	}
+	return o
+}
+
+// ownOptions are for the configuration that this process has as a service: to
+// its environment nothing is added.
+func (a *app) ownOptions() config.Options {
 	return config.Options{File: a.configFile, SystemFile: a.systemFile, Getenv: a.getenv}
 }
 

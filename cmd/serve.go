@@ -31,7 +31,7 @@ The secret for the front-ends is shown by 'scalelite secret'.`,
 }
 
 func (a *app) serve(ctx context.Context) error {
-	l, err := a.serviceConfig()
+	l, err := serviceConfig(a.ownOptions())
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"scalelite/store"
+	"scalelite/store/backup"
 	"scalelite/store/kv"
 )
 
@@ -74,8 +75,8 @@ func (p *patient) databaseError() Finding {
 // restore is how a backup takes the database's place.
 func (p *patient) restore() []string {
 	file := filepath.Join(p.cfg.Store.Backups(), "BACKUP")
-	if newest, _, err := newestFile(p.cfg.Store.Backups()); err == nil && newest != nil {
-		file = filepath.Join(p.cfg.Store.Backups(), newest.Name())
+	if files, err := backup.List(p.cfg.Store.Backups()); err == nil && len(files) > 0 {
+		file = files[0].Path
 	}
 	return []string{p.control("stop"), p.rootScalelite("restore", file), p.control("start")}
 }

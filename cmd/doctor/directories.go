@@ -19,11 +19,22 @@ const maxSpooled = 1000
 // directories looks at each directory with the eyes of the service's user.
 func (p *patient) directories(context.Context) []Finding {
 	var found []Finding
+	var outside []tree
 	trees := p.trees()
-	for _, t := range trees {
+	all := append(slices.Clip(trees), tree{storeKey, filepath.Dir(p.cfg.Store.Path)})
+	if t, ok := p.backupTree(); ok {
+		all = append(all, t)
+	}
+	for _, t := range all {
+		if p.isConfined(t) {
+			outside = append(outside, t)
+			continue
+		}
 		found = append(found, p.directory(t)...)
 	}
-	found = append(found, p.directory(tree{"store.path", filepath.Dir(p.cfg.Store.Path)})...)
+	if len(outside) > 0 {
+		found = append(found, p.confined(outside))
+	}
 	if len(trees) == 0 {
 		return found
 	}
@@ -34,6 +45,8 @@ func (p *patient) directories(context.Context) []Finding {
 func (p *patient) directory(t tree) []Finding {
 	info, err := os.Stat(t.path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && t.key == backupKey:
+		return p.missingBackups(t)
 	case errors.Is(err, fs.ErrNotExist):
 		return []Finding{p.missing(t)}
 	case errors.Is(err, fs.ErrPermission) && p.live() && p.exam.Unusable[t.path] == "":
@@ -44,7 +57,7 @@ func (p *patient) directory(t tree) []Finding {
 		return []Finding{fail(t.path, "%s cannot be looked at: %v", t.key, err).because("The service cannot use it either.").
 			do("look at the file system that it is on", shell("findmnt", "--target", existing(t.path)))}
 	case err == nil && !info.IsDir():
-		return []Finding{fail(t.path, "%s is no directory", t.key).because("The service does not start.").
+		return []Finding{fail(t.path, "%s is no directory", t.key).because(t.harm()).
 			do("move it away and make a directory", p.root("mv", t.path, t.path+".old"), p.install(t))}
 	}
 	if f := p.unusable(t, info); f != nil {
@@ -65,13 +78,8 @@ func (p *patient) directory(t tree) []Finding {
 // install is the command that makes a directory as the service needs it.
 func (p *patient) install(t tree) string {
 	group, mode := p.who.group, "0750"
-	switch t.key {
-	case "recordings.spool_dir":
-		if _, ok := p.sys.Group(spoolGroup); ok {
-			group, mode = spoolGroup, "2775"
-		}
-	case "store.path":
-		mode = "0750"
+	if t.key == "recordings.spool_dir" && p.spoolGroupIs() {
+		group, mode = spoolGroup, "2775"
 	}
 	return p.root("install", "-d", "-o", p.who.name, "-g", group, "-m", mode, t.path)
 }
@@ -90,18 +98,12 @@ func (p *patient) missing(t tree) Finding {
 // unusable is the finding of a directory that the service cannot use, nil if it
 // can or nobody knows.
 func (p *patient) unusable(t tree, info fs.FileInfo) *Finding {
-	why := "Recordings are neither imported nor moved, and health checks fail."
-	if t.key == "store.path" {
-		why = "The database cannot grow safely, nor be copied before an upgrade; a stopped service does not start."
-	}
+	why := t.harm()
 	err := p.mayUse(t.path, unix.R_OK|unix.W_OK|unix.X_OK)
-	seen, asked := p.exam.Unusable[t.path]
+	_, asked := p.exam.Unusable[t.path]
 	switch {
 	case p.live() && !asked: // it says itself that it can
 		return nil
-	case p.live() && err == nil:
-		f := p.confined(t, seen)
-		return &f
 	case err == nil || errors.Is(err, errNotJudged) && !p.live():
 		return nil
 	}
@@ -125,14 +127,6 @@ func (p *patient) unusable(t tree, info fs.FileInfo) *Finding {
 		f = f.do("give it to the service", p.root("chown", p.who.owner(), t.path), p.root("chmod", "u+rwx", t.path))
 	}
 	return &f
-}
-
-// confined is about a directory that the user could use, but not the process:
-// the unit keeps the rest of the system out of its reach.
-func (p *patient) confined(t tree, seen string) Finding {
-	return fail(t.path, "%s is %s's, but the running service cannot use it: %s", t.key, p.who.name, seen).
-		because("systemd lets the service write only where its unit allows it, ReadWritePaths; what is mounted later it may not see either.").
-		do("allow the directory, and restart the service", p.dropIn("paths", "ReadWritePaths="+strings.ReplaceAll(t.path, "%", "%%"))...)
 }
 
 func (p *patient) spoolGroupIs() bool {

@@ -132,16 +132,6 @@ func TestUserOfTheUnit(t *testing.T) {
 	only(t, w.look("directories")).want(t, Fail, "the service's user nobody cannot write")
 }
 
-// TestDirectoriesJudgedByTheService: what the running process says of itself
-// counts; where its user could and it cannot, the unit is in the way.
-func TestDirectoriesJudgedByTheService(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.pool.exam.Unusable = map[string]string{w.path("published"): "read-only file system"}
-	only(t, w.look("directories")).want(t, Fail, "the running service cannot use it: read-only file system", "ReadWritePaths="+w.path("published"),
-		"tee /etc/systemd/system/scalelite.service.d/paths.conf", "systemctl restart scalelite")
-}
-
 func TestDirectoryThatVanished(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -310,33 +300,6 @@ func TestCallbacks(t *testing.T) {
 	trouble.Failed, trouble.Oldest = 0, time.Now().Add(-time.Minute)
 	w.pool.exam.Callbacks = trouble
 	fine(t, w.look("callbacks"))
-}
-
-func TestBackups(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	newest := w.path("db", "backups", "scalelite-1.db")
-	if err := os.Chtimes(newest, time.Time{}, time.Now().Add(-50*time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	w.write("db/backups/.scalelite-2.db.tmp", "being written")
-	only(t, w.look("backups")).want(t, Warn, "scalelite-1.db", "2 d 2 h old", "config.toml backup", "journalctl")
-	if err := errors.Join(os.WriteFile(newest, nil, 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	only(t, w.look("backups")).want(t, Fail, "is empty")
-	w.write("db/backups/scalelite-1.db", "backup")
-	if err := os.Chmod(newest, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	f := only(t, w.look("backups"))
-	f.want(t, Warn, "mode 0644")
-	typed(t, strings.TrimPrefix(f.Commands[0], "sudo "))
-	fine(t, w.look("backups"))
-	if err := os.RemoveAll(w.path("db", "backups")); err != nil {
-		t.Fatal(err)
-	}
-	only(t, w.look("backups")).want(t, Warn, "there is no backup", "config.toml backup")
 }
 
 // TestRecordsAndFiles (T15): both ways, in each of the states.

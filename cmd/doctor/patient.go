@@ -151,15 +151,33 @@ func (p *patient) discharge() { p.closing.Do(func() { _ = p.close() }) }
 
 // paths are the directories that the service works in.
 func (p *patient) paths() []string {
-	all := []string{filepath.Dir(p.cfg.Store.Path)}
+	backups := p.cfg.Store.Backups()
+	all := []string{filepath.Dir(p.cfg.Store.Path), backups, filepath.Dir(backups)}
 	for _, tree := range p.trees() {
 		all = append(all, tree.path)
 	}
 	return all
 }
 
-// tree is one of the directories of the recordings.
+// tree is one of the directories that the service works in.
 type tree struct{ key, path string }
+
+// The keys of those that are not for recordings.
+const (
+	storeKey  = "store.path"
+	backupKey = "store.backup_dir"
+)
+
+// harm is what comes of it if the service cannot use it.
+func (t tree) harm() string {
+	switch t.key {
+	case storeKey:
+		return "The database cannot grow safely, nor be copied before an upgrade; a stopped service does not start."
+	case backupKey:
+		return "No backup is made."
+	}
+	return "Recordings are neither imported nor moved, and health checks fail."
+}
 
 func (p *patient) trees() []tree {
 	c := p.cfg.Recordings

@@ -117,7 +117,8 @@ func (p *patient) restartAndLook() []string {
 }
 
 // dropIn is how a setting of the unit is overridden for good, if there is one.
-func (p *patient) dropIn(name, lines string) []string {
+// What the file of that name has said before stays.
+func (p *patient) dropIn(name, line string) []string {
 	if p.unitState["LoadState"] != "loaded" {
 		return nil
 	}
@@ -128,7 +129,7 @@ func (p *patient) dropIn(name, lines string) []string {
 	}
 	return []string{
 		p.root("mkdir", "-p", dir),
-		fmt.Sprintf(`printf '[Service]\n%s\n' | %stee %s`, lines, sudo, quote(dir+"/"+name+".conf")),
+		fmt.Sprintf(`printf '[Service]\n%%s\n' %s | %stee -a %s`, quote(line), sudo, quote(dir+"/"+name+".conf")),
 		p.root("systemctl", "daemon-reload"), p.control("restart"),
 	}
 }

@@ -146,7 +146,7 @@ func newWorld(t *testing.T) *world {
 	w.mkdir("db/backups")
 	w.mkdir("systemd")
 	w.write("db/scalelite.db", "database")
-	w.write("db/backups/scalelite-1.db", "backup")
+	w.backup(0)
 	w.write("proc/meminfo", "MemTotal:        2048000 kB\nMemAvailable:    1024000 kB\n")
 	w.pool = &pool{
 		info:    admin.Info{Version: "1.2.3", Daemon: true, Started: time.Now().Add(-3 * time.Hour).Format(time.RFC3339), Listen: listen, Host: "lb.example.org"},
@@ -228,6 +228,12 @@ func (w *world) write(name, content string) string {
 		w.t.Fatal(err)
 	}
 	return w.path(name)
+}
+
+// backup writes a backup of some time ago.
+func (w *world) backup(ago time.Duration) string {
+	w.t.Helper()
+	return w.write("db/backups/scalelite-"+time.Now().Add(-ago).UTC().Format("20060102T150405Z")+".tar.gz", "backup")
 }
 
 // load writes the configuration and reads it.
