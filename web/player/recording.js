@@ -66,6 +66,9 @@ const mediaFiles = {
 	screen: [['deskshare/deskshare.mp4', 'video/mp4'], ['deskshare/deskshare.webm', 'video/webm']],
 };
 
+/** For so long, in milliseconds, nothing may come; what then is not there is done without. */
+const patience = 20000;
+
 /**
  * Loads a recording.
  * @param {string} id
@@ -79,16 +82,29 @@ const mediaFiles = {
 export async function load(id, { root = `/presentation/${encodeURIComponent(id)}/`, signal, onProgress } = {}) {
 	const names = Object.keys(files);
 	const tracks = Object.values(mediaFiles).flat().map(([name]) => name);
+	signal?.throwIfAborted();
+	const silence = new AbortController();
+	const stop = () => silence.abort();
+	signal?.addEventListener('abort', stop);
+	let timer = 0;
+	const alive = () => {
+		clearTimeout(timer);
+		timer = setTimeout(stop, patience);
+	};
+	alive();
 	let done = 0;
 	const count = (result) => {
+		alive();
 		done++;
 		onProgress?.(done / (names.length + tracks.length));
 		return result;
 	};
 	const [texts, states] = await Promise.all([
-		Promise.all(names.map((name) => readText(root + name, signal).then(count))),
-		Promise.all(tracks.map((name) => probe(root + name, signal).then(count))),
+		Promise.all(names.map((name) => readText(root + name, silence.signal, alive).then(count))),
+		Promise.all(tracks.map((name) => probe(root + name, silence.signal).then(count))),
 	]);
+	clearTimeout(timer);
+	signal?.throwIfAborted();
 	const got = new Map(names.map((name, i) => [name, texts[i]]));
 	const found = new Map(tracks.map((name, i) => [name, states[i]]));
 	check(got, found);
@@ -171,6 +187,11 @@ function read(id, root, got, found) {
 		return damaged && events.length === 0 ? null : events;
 	}, null);
 	recording.deskshare = shared ?? deskshareOf(recording.slides);
+	for (const [file, reason] of found) {
+		if (reason === 'unreachable') {
+			problems.push({ file, reason });
+		}
+	}
 	recording.generation = recording.slides.length === 0 && recording.boards.size === 0 ? 'none' : recording.generation;
 	recording.media = mediaOf(root, found, recording.deskshare.length > 0);
 	return recording;

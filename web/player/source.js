@@ -13,29 +13,31 @@ const mostText = 256 * 1024 * 1024;
  * Reads a file as text.
  * @param {string} url
  * @param {AbortSignal} [signal]
+ * @param {() => void} [alive] called whenever a part of it came
  * @returns {Promise<{state: State, text: string}>}
  */
-export async function readText(url, signal) {
+export async function readText(url, signal, alive) {
 	try {
 		const response = await fetch(url, { signal, credentials: 'same-origin' });
 		const state = stateOf(response);
-		return state === 'ok' ? await bounded(response) : { state, text: '' };
-	} catch (cause) {
-		signal?.throwIfAborted();
+		return state === 'ok' ? await bounded(response, alive) : { state, text: '' };
+	} catch {
 		return { state: 'unreachable', text: '' };
 	}
 }
 
 /**
  * @param {Response} response
+ * @param {() => void} [alive]
  * @returns {Promise<{state: State, text: string}>}
  */
-async function bounded(response) {
+async function bounded(response, alive) {
 	const reader = response.body?.getReader();
 	const decoder = new TextDecoder();
 	let text = '';
 	for (;;) {
 		const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
+		alive?.();
 		if (done) {
 			return { state: 'ok', text: text + decoder.decode() };
 		}
@@ -58,8 +60,7 @@ export async function probe(url, signal) {
 		const response = await fetch(url, { method: 'HEAD', signal, credentials: 'same-origin' });
 		const state = stateOf(response);
 		return state === 'ok' && response.headers.get('Content-Length') === '0' ? 'absent' : state;
-	} catch (cause) {
-		signal?.throwIfAborted();
+	} catch {
 		return 'unreachable';
 	}
 }

@@ -26,7 +26,10 @@ function show(value) {
 	return JSON.stringify(value, (key, v) => (typeof v === 'number' && !Number.isFinite(v) ? String(v) : v === undefined ? 'undefined' : v));
 }
 
-/** Runs work with files in the place of what the server has: texts, or numbers of states. */
+/**
+ * Runs work with files in the place of what the server has: texts, numbers of
+ * states, or what is called with the signal.
+ */
 export async function withFiles(files, work) {
 	const real = globalThis.fetch;
 	const asked = [];
@@ -40,6 +43,9 @@ export async function withFiles(files, work) {
 		}
 		if (file instanceof Response) {
 			return file.clone();
+		}
+		if (typeof file === 'function') {
+			return file(options.signal);
 		}
 		return typeof file === 'number' ? new Response('', { status: file }) : new Response(file);
 	};

@@ -82,6 +82,26 @@ test('what cannot be read is named and the rest plays', async () => {
 	equal([cut.panzooms[0], cut.generation], [{ time: 0, x: 0, y: 0, w: 160, h: 90 }, 'tldraw2']);
 });
 
+test('a server that falls silent is not waited for', async () => {
+	const silent = (signal) => new Promise((_, reject) => {
+		signal.addEventListener('abort', () => reject(signal.reason));
+	});
+	const torn = (signal) => new Response(new ReadableStream({
+		start(controller) {
+			controller.enqueue(new TextEncoder().encode('[{'));
+			signal.addEventListener('abort', () => controller.error(signal.reason));
+		},
+	}));
+	const real = globalThis.setTimeout;
+	globalThis.setTimeout = (work, ms) => real(work, ms / 100);
+	try {
+		const r = await loaded({ ...whole, 'external_videos.json': silent, 'polls.json': torn, 'deskshare/deskshare.webm': silent });
+		equal(r.problems.map(({ file, reason }) => `${file} ${reason}`).sort(), ['deskshare/deskshare.webm unreachable', 'external_videos.json unreachable', 'polls.json unreachable']);
+	} finally {
+		globalThis.setTimeout = real;
+	}
+});
+
 test('only media are needed', async () => {
 	const r = await loaded(media);
 	equal([r.generation, r.slides, r.chat, r.title], ['none', [], [], '']);
