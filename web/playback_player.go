@@ -92,8 +92,11 @@ func (s *Server) playSound(c echo.Context) error {
 		return s.playFile(c)
 	}
 	r, err := s.playable(request.Context(), p.format, p.id)
-	if err != nil || r.Protected && !s.admitted(request, p.format, p.id) {
+	if err != nil {
 		return s.playFile(c)
+	}
+	if r.Protected && !s.admitted(request, p.format, p.id) {
+		return s.sendPlayer(c) // which gets no file, and says that the link has expired
 	}
 	f, err := s.library.OpenFile(r, p.format, p.name)
 	if err != nil {

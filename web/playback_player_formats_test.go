@@ -117,8 +117,21 @@ func TestPodcastPage(t *testing.T) {
 	if a := s.play("GET", "/podcast/"+recordingID+"/metadata.xml", "Accept", chrome); a.body != "<recording/>" {
 		t.Errorf("what is no sound: %.100s", a.body)
 	}
-	for _, path := range []string{"/podcast/" + otherID + "/audio.ogg", "/podcast/" + recordingID + "/none.ogg", "/podcast/unknown/audio.ogg"} {
+	for _, path := range []string{"/podcast/" + recordingID + "/none.ogg", "/podcast/unknown/audio.ogg"} {
 		s.play("GET", path, "Accept", chrome).wantNotFound(t, path)
+	}
+	// Of a protected one the page says that the link has expired; which files it
+	// has, it does not tell.
+	for _, name := range []string{"audio.ogg", "none.ogg"} {
+		path := "/podcast/" + otherID + "/" + name
+		if a := s.play("GET", path, "Accept", chrome); a.status != 200 || !strings.Contains(a.body, `id="player"`) {
+			t.Errorf("%s, protected: %d %.100s", name, a.status, a.body)
+		}
+		a := s.play("GET", path+"?file", "Accept", chrome)
+		a.wantNotFound(t, path)
+		if a.header.Get("X-Recording-State") != "protected" {
+			t.Errorf("%s: the page is not told why: %v", name, a.header)
+		}
 	}
 	if a := s.play("GET", "/podcast/"+otherID+"/audio.ogg", "Accept", chrome, "Cookie", s.cookieFor("podcast", otherID, time.Hour)); !strings.Contains(a.body, `id="player"`) {
 		t.Errorf("a protected one with its cookie: %d %.100s", a.status, a.body)
