@@ -161,10 +161,6 @@ func bareHost(serverURL string) string {
 	return strings.Trim(host, "[]")
 }
 
-func sameHost(a, b string) bool {
-	return strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
-}
-
 // publicURL is the address that BBB servers reach the service at.
 func publicURL(c web.Config, given string) (string, error) {
 	if given != "" {
@@ -175,8 +171,8 @@ func publicURL(c web.Config, given string) (string, error) {
 		if err != nil {
 			return "", usage("--url: %q is no address", given)
 		}
-		if c.Host != "" && !sameHost(u.Hostname(), c.Host) {
-			return "", usage("--url: this service answers to %s only (web.host), not to %s", c.Host, u.Hostname())
+		if !c.Serves(u.Hostname()) {
+			return "", usage("--url: this service does not answer to %s, but to %s (web.host, web.host_aliases)", u.Hostname(), strings.Join(append([]string{c.Host}, c.HostAliases...), ", "))
 		}
 		return u.Scheme + "://" + u.Host, nil
 	}

@@ -98,9 +98,9 @@ func TestBBBScriptInTheClear(t *testing.T) {
 func TestBBBScriptOfAnotherHost(t *testing.T) {
 	t.Parallel()
 	s := newSession(t, twoServers())
-	writeConfig(t, s, "[web]\nhost = \"lb.example.com\"\n")
-	s.run("", "bbb-script", "--server", "id-1", "--url", "https://other.example.com").wantFail(t, exitUsage, "answers to lb.example.com only", "not to other.example.com")
-	for _, address := range []string{"LB.example.com", "https://lb.example.com:8443", "https://lb.example.com./"} {
+	writeConfig(t, s, "[web]\nhost = \"lb.example.com\"\nhost_aliases = [\"former.example.com\"]\n")
+	s.run("", "bbb-script", "--server", "id-1", "--url", "https://other.example.com").wantFail(t, exitUsage, "does not answer to other.example.com, but to lb.example.com, former.example.com")
+	for _, address := range []string{"former.example.com", "LB.example.com", "https://lb.example.com:8443", "https://lb.example.com./"} {
 		s.ok("bbb-script", "--server", "id-1", "--url", address)
 	}
 }

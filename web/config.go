@@ -106,8 +106,8 @@ func sameHost(a, b string) bool {
 	return strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
 }
 
-// serves tells whether requests for a host are answered.
-func (c Config) serves(host string) bool {
+// Serves tells whether requests for a host are answered.
+func (c Config) Serves(host string) bool {
 	return c.Host == "" || sameHost(host, c.Host) || slices.ContainsFunc(c.HostAliases, func(alias string) bool { return sameHost(host, alias) })
 }
 

@@ -132,7 +132,7 @@ const otherHost = "This host name is not served here."
 // health check by address.
 func (s *Server) hostChecked(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if c.Path() == "/health_check" || s.live.Load().serves(s.host(c)) {
+		if c.Path() == "/health_check" || s.live.Load().Serves(s.host(c)) {
 			return next(c)
 		}
 		s.log.Warn("request for another host refused", "addr", c.RealIP(), "host", clip(s.host(c)))

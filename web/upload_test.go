@@ -273,7 +273,9 @@ func TestUploadTokens(t *testing.T) {
 	log := &logBuffer{}
 	s := uploading(t, 2, func(o *settings) {
 		o.log = log
-		o.web = func(c *Config) { c.Host = "lb.example.org"; c.ChecksumFailuresPerMinute = 0 }
+		o.web = func(c *Config) {
+			c.Host, c.HostAliases, c.ChecksumFailuresPerMinute = "lb.example.org", []string{"former.example.org"}, 0
+		}
 	})
 	fetch := func(method, path, token string) answer {
 		header := http.Header{"Host": {"lb.example.org"}}
@@ -341,14 +343,15 @@ func TestUploadTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := map[string]string{
-		"HS256":               with(nil),
-		"HS512":               "bearer " + sign(t, jwt.SigningMethodHS512, claims(), secret),
-		"our audience":        with(func(c jwt.MapClaims) { c["aud"] = "LB.example.org." }),
-		"us among several":    with(func(c jwt.MapClaims) { c["aud"] = []string{"a", "lb.example.org"} }),
-		"clock a little fast": with(func(c jwt.MapClaims) { c["exp"] = time.Now().Add(time.Hour + 30*time.Second).Unix() }),
-		"clock a little slow": with(func(c jwt.MapClaims) { c["exp"] = time.Now().Add(-30 * time.Second).Unix() }),
-		"with a port":         with(func(c jwt.MapClaims) { c["iss"] = address.Host }),
-		"the other server":    s.bearer(1, recordingID, nil),
+		"HS256":                with(nil),
+		"HS512":                "bearer " + sign(t, jwt.SigningMethodHS512, claims(), secret),
+		"our audience":         with(func(c jwt.MapClaims) { c["aud"] = "LB.example.org." }),
+		"us among several":     with(func(c jwt.MapClaims) { c["aud"] = []string{"a", "lb.example.org"} }),
+		"a further name of us": with(func(c jwt.MapClaims) { c["aud"] = "former.example.org" }),
+		"clock a little fast":  with(func(c jwt.MapClaims) { c["exp"] = time.Now().Add(time.Hour + 30*time.Second).Unix() }),
+		"clock a little slow":  with(func(c jwt.MapClaims) { c["exp"] = time.Now().Add(-30 * time.Second).Unix() }),
+		"with a port":          with(func(c jwt.MapClaims) { c["iss"] = address.Host }),
+		"the other server":     s.bearer(1, recordingID, nil),
 	}
 	for what, token := range good {
 		if a := fetch("POST", uploadURL, token); a.status != http.StatusAccepted {

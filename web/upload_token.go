@@ -86,14 +86,12 @@ func verifyToken(token string, server store.Server) (claims jwt.RegisteredClaims
 
 // checkClaims checks what a token says, whose signature is good.
 func (s *Server) checkClaims(claims jwt.RegisteredClaims) error {
-	host := strings.TrimSuffix(s.live.Load().Host, ".")
-	meant := func(audience string) bool { return strings.EqualFold(strings.TrimSuffix(audience, "."), host) }
 	switch {
 	case time.Until(claims.ExpiresAt.Time) > tokenAhead+tokenLeeway:
 		return tokenRefused("it is valid for more than an hour")
 	case !recordings.PlainWord(claims.Subject):
 		return tokenRefused("its subject is no recordID")
-	case host != "" && len(claims.Audience) > 0 && !slices.ContainsFunc(claims.Audience, meant):
+	case len(claims.Audience) > 0 && !slices.ContainsFunc(claims.Audience, s.live.Load().Serves):
 		return tokenRefused("it is meant for another host")
 	}
 	return nil
