@@ -47,9 +47,18 @@ func downgradeHint(err error, path string) string {
 	if !errors.Is(err, store.ErrNewerSchema) {
 		return ""
 	}
+	if name := formerCopy(path); name != "" {
+		return fmt.Sprintf("; the copy made before the upgrade is %s: scalelite restore %s", name, name)
+	}
+	return ""
+}
+
+// formerCopy is the newest copy of the database at path that was made before an
+// upgrade and that this program can read, empty if there is none.
+func formerCopy(path string) string {
 	for schema := store.SchemaVersion(); schema > 0; schema-- {
 		if name := formerName(path, schema); !missing(name) {
-			return fmt.Sprintf("; the copy made before the upgrade is %s: scalelite restore %s", name, name)
+			return name
 		}
 	}
 	return ""

@@ -128,7 +128,11 @@ func TestUpgradeAndBack(t *testing.T) {
 	}
 	s := newSession(t, &pool{noService: true})
 	s.deps.verify = verifyDatabase
+	s.deps.open = openLocal
 	writeConfig(t, s, "[store]\npath = \""+path+"\"\n")
+	if r := s.run("", "doctor", "--only", "database"); r.code != exitFailure || !strings.Contains(r.out, "scalelite restore "+former+"\n") {
+		t.Errorf("doctor: %+v", r)
+	}
 	newerCopy := filepath.Join(dir, "newer.db")
 	if b, err := os.ReadFile(path); err != nil || os.WriteFile(newerCopy, b, 0o600) != nil {
 		t.Fatal(err)

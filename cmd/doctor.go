@@ -104,6 +104,7 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) error {
 	}
 	if l != nil {
 		o.Algorithm = towardsServers(l)
+		o.Former = formerCopy(l.Config.Store.Path)
 		o.Open = func(ctx context.Context) (doctor.Pool, func() error, error) { return a.admitDoctor(ctx, l) }
 	}
 	p := newProgress(a.stderr)

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -64,19 +66,51 @@ func (p *patient) databaseError() Finding {
 	case errors.Is(p.poolError, kv.ErrLocked) || p.unanswered():
 		return skip(path, "another process has it, which does not answer; see the check 'service'")
 	case errors.Is(p.poolError, store.ErrNewerSchema):
-		return fail(path, "%s", firstLine(p.poolError.Error())).because("The service does not start.").
-			do("install the newer version again, or restore a backup made before the upgrade", p.restore()...)
+		f := fail(path, "%s", firstLine(p.poolError.Error())).because("The service does not start.")
+		if file := p.beforeUpgrade(); file != "" {
+			return f.do("install the newer version again, or go back to the copy made before the upgrade", p.restoreFrom(file)...)
+		}
+		commands := append([]string{p.rootScalelite("backup", "--list")}, p.restoreFrom("BACKUP")...)
+		return f.do("install the newer version again, or restore one of the backups, if it was made before the upgrade", commands...)
 	}
 	return fail(path, "it does not answer: %s", firstLine(p.poolError.Error())).
 		because("Without it the service serves nobody.").
 		do("if the file is damaged, restore the last backup; what runs on the servers is adopted by the first poll", p.restore()...)
 }
 
-// restore is how a backup takes the database's place.
+// restore is how the newest backup takes the database's place.
 func (p *patient) restore() []string {
 	file := filepath.Join(p.cfg.Store.Backups(), "BACKUP")
 	if files, err := backup.List(p.cfg.Store.Backups()); err == nil && len(files) > 0 {
 		file = files[0].Path
 	}
+	return p.restoreFrom(file)
+}
+
+// restoreFrom is how a file takes the database's place.
+func (p *patient) restoreFrom(file string) []string {
 	return []string{p.control("stop"), p.rootScalelite("restore", file), p.control("start")}
+}
+
+// beforeUpgrade is a copy of the database that this version can read although it
+// cannot read the database itself: the one that the newer version made when it
+// changed the schema, else the last one that the package made when this version
+// was replaced. The newest backup is none: it may have been made after the upgrade.
+func (p *patient) beforeUpgrade() string {
+	if p.o.Former != "" {
+		return p.o.Former
+	}
+	dir := filepath.Join(filepath.Dir(p.cfg.Store.Path), "upgrade")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return ""
+	}
+	newest := ""
+	for _, e := range entries { // by name, and so by time
+		rest, ours := strings.CutPrefix(e.Name(), "scalelite-"+p.o.Version+"-")
+		if _, err := time.Parse("20060102T150405Z.db", rest); ours && err == nil && e.Type().IsRegular() {
+			newest = filepath.Join(dir, e.Name())
+		}
+	}
+	return newest
 }

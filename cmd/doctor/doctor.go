@@ -78,6 +78,9 @@ type Options struct {
 	ConfigFile string
 	// Open reaches the running service, or where none runs opens the database.
 	Open func(ctx context.Context) (Pool, func() error, error)
+	// Former is the copy of the database that was made before an upgrade, in a
+	// schema that this program can read; empty if there is none.
+	Former string
 	// Version of this program, and the algorithm that calls to the servers are
 	// signed with.
 	Version   string

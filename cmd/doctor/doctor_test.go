@@ -17,7 +17,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"scalelite/store"
 	"scalelite/store/kv"
 )
 
@@ -234,7 +233,6 @@ func TestDatabase(t *testing.T) {
 		result Result
 		text   string
 	}{
-		"newer":   {fmt.Errorf("database: %w", store.ErrNewerSchema), Fail, "newer version"},
 		"damaged": {errors.New("open x: is damaged: bad page; restore a backup"), Fail, "bad page"},
 		"locked":  {kv.ErrLocked, Skipped, "another process has it"},
 	} {
