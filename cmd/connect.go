@@ -80,7 +80,7 @@ func likeDirectory(path string) error {
 		return err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return os.Chown(path, int(st.Uid), int(st.Gid))
+		return os.Lchown(path, int(st.Uid), int(st.Gid))
 	}
 	return nil
 }

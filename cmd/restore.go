@@ -216,7 +216,7 @@ func inherit(copied, path string, exists bool) error {
 		return err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
-		return os.Chown(copied, int(st.Uid), int(st.Gid))
+		return os.Lchown(copied, int(st.Uid), int(st.Gid))
 	}
 	return nil
 }
