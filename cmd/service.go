@@ -201,6 +201,7 @@ func (s *service) startAdmin(ctx context.Context, metrics *web.Metrics) error {
 		ConfiguredSecrets: s.loaded.Config.Web.Secrets,
 		OnSecrets:         s.web.SetSecrets,
 		Certificate:       s.certificateState(),
+		Calls:             s.serverCalls,
 	})
 	metrics.WatchRecordings(s.admin)
 	handler := admin.NewHandler(s.admin, admin.HandlerOptions{

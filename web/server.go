@@ -59,6 +59,7 @@ type Server struct {
 	buffers   sync.Pool // see pacedWriter
 	player    *playerAssets
 	uploads   uploads
+	callers   serverCalls
 	retired   retirement
 	patience  time.Duration // see pacedWriter
 

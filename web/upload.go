@@ -60,6 +60,9 @@ func (s *Server) serverCall(name string, do func(c echo.Context, who uploader) e
 		if errors.Is(err, errToken) {
 			return s.refuseToken(c, name, err)
 		}
+		if err == nil {
+			s.callers.note(c, who.server.ID)
+		}
 		if err == nil && (s.library == nil || s.spool == nil) {
 			err = errUploadsOff
 		}

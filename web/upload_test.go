@@ -360,6 +360,24 @@ func TestUploadTokens(t *testing.T) {
 	}
 }
 
+// TestServerCallsAreRemembered: the last call of a server tells what sends its
+// recordings; a refused one tells nothing.
+func TestServerCallsAreRemembered(t *testing.T) {
+	t.Parallel()
+	s := uploading(t, 2, nil)
+	ask := func(token, agent string) {
+		s.fetch("GET", s.url+uploadPath+"/"+recordingID, http.Header{"Authorization": {token}, "User-Agent": {agent}}, nil)
+	}
+	began := time.Now()
+	ask(s.bearer(0, recordingID, nil), "curl/8")
+	ask(s.bearer(0, recordingID, nil), Agent)
+	ask(s.bearer(0, recordingID, nil)+"x", "curl/9")
+	calls := s.web.ServerCalls()
+	if call := calls["bbb1"]; len(calls) != 1 || call.Agent != Agent || call.Time.Before(began.Add(-time.Second)) {
+		t.Errorf("%+v", calls)
+	}
+}
+
 // TestUploadOfServers: each server sees its own imports, whatever its state, and
 // none once it is removed.
 func TestUploadOfServers(t *testing.T) {

@@ -75,13 +75,26 @@ func (p *patient) arrivedFrom(ctx context.Context, s balancer.ServerInfo, e bbb.
 func (p *patient) hook(id string) string {
 	upload, ok := p.exam.Uploads[id]
 	if !ok {
-		return "no upload of it is remembered, so whether its hook is ours cannot be told from here: tarballs that come through the spool do not say from which server they are"
+		return p.caller(id)
 	}
 	how := "imported"
 	if upload.State != store.ImportImported {
 		how = string(upload.State)
 	}
 	return fmt.Sprintf("its hook is ours, the last upload came %s ago and is %s", age(p.sys.Now().Sub(upload.Time)), how)
+}
+
+// caller is what the calls of a server tell that has uploaded nothing: our hook
+// asks after each recording, also if that comes through the spool.
+func (p *patient) caller(id string) string {
+	call, ok := p.exam.Calls[id]
+	switch {
+	case !ok:
+		return "it has uploaded nothing that is remembered, and asked nothing since the service started, so whether its hook is ours cannot be told from here: tarballs that come through the spool do not say from which server they are"
+	case !call.Ours:
+		return fmt.Sprintf("what asked for its recordings last, %s ago, is not our hook", age(p.sys.Now().Sub(call.Time)))
+	}
+	return fmt.Sprintf("its hook is ours, and asked for its recordings last %s ago; they come through the spool", age(p.sys.Now().Sub(call.Time)))
 }
 
 // recorded returns when those of a server's recordings ended that should be here

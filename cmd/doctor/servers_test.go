@@ -201,6 +201,16 @@ func TestArrivals(t *testing.T) {
 		fine(t, report)
 		report.Findings[0].want(t, OK, "2 recordings", "its hook is ours, the last upload came 2 h ago and is imported")
 	})
+	t.Run("through the spool", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		*w.list = recordingsOf(map[string]time.Duration{"a-1": 3 * day})
+		w.pool.known = map[string]bool{"a-1": true}
+		w.pool.exam.Calls = map[string]admin.Call{"bbb1": {Time: time.Now().Add(-2 * time.Hour), Ours: true}}
+		w.look("arrivals").Findings[0].want(t, OK, "1 recording", "its hook is ours, and asked for its recordings last 2 h ago")
+		w.pool.exam.Calls = map[string]admin.Call{"bbb1": {Time: time.Now().Add(-2 * time.Hour)}}
+		w.look("arrivals").Findings[0].want(t, OK, "what asked for its recordings last, 2 h ago, is not our hook")
+	})
 	t.Run("some did not", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

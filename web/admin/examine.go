@@ -49,10 +49,14 @@ type Examination struct {
 	Unusable map[string]string `json:"unusable"`
 	// Uploads has by server's ID the last tarball that the server has uploaded. What
 	// came through the spool does not tell which server it is from.
-	Uploads   map[string]Upload `json:"uploads"`
-	Callbacks CallbackTrouble   `json:"callbacks"`
-	Sample    []RecordingFiles  `json:"sample"`
-	Unknown   []string          `json:"unknown"` // those of Records that have no record
+	Uploads map[string]Upload `json:"uploads"`
+	// Calls has by server's ID the last call that the server has made about its
+	// recordings since the start. Our hook makes some for each recording, also if
+	// that comes through the spool.
+	Calls     map[string]Call  `json:"calls,omitempty"`
+	Callbacks CallbackTrouble  `json:"callbacks"`
+	Sample    []RecordingFiles `json:"sample"`
+	Unknown   []string         `json:"unknown"` // those of Records that have no record
 	// Certificate is nil unless certificates come by ACME.
 	Certificate *CertificateState `json:"certificate,omitempty"`
 }
@@ -73,6 +77,13 @@ type ProcessState struct {
 type Upload struct {
 	Time  time.Time         `json:"time"` // when it came, or its import ended
 	State store.ImportState `json:"state"`
+}
+
+// Call is a call of a server about its recordings.
+type Call struct {
+	Time time.Time `json:"time"`
+	// Ours: by its own account the sender of our setup script made it.
+	Ours bool `json:"ours"`
 }
 
 // CallbackTrouble sums up the messages that front-ends have not taken.
@@ -110,6 +121,9 @@ func (l *Local) Examine(ctx context.Context, q ExamineQuery) (Examination, error
 		return Examination{}, &Error{Invalid, fmt.Sprintf("more than %d paths, recordings or samples are not told of at once", MaxExamined)}
 	}
 	e := Examination{Process: processState(), Unusable: map[string]string{}, Schema: store.SchemaVersion()}
+	if l.calls != nil {
+		e.Calls = l.calls()
+	}
 	for _, path := range q.Paths {
 		if err := usable(path); err != nil {
 			e.Unusable[path] = err.Error()

@@ -107,9 +107,10 @@ func TestExamineTouchesNoDirectory(t *testing.T) {
 		Certificate: func(context.Context) (*admin.CertificateState, error) {
 			return &admin.CertificateState{Names: []string{"lb.example.org"}}, nil
 		},
+		Calls: func() map[string]admin.Call { return map[string]admin.Call{"bbb1": {Ours: true}} },
 	})
 	e, err := local.Examine(t.Context(), admin.ExamineQuery{Sample: 10})
-	if err != nil || e.Certificate == nil || e.Certificate.Names[0] != "lb.example.org" || e.Sample == nil || e.Unknown == nil {
+	if err != nil || e.Certificate == nil || e.Certificate.Names[0] != "lb.example.org" || !e.Calls["bbb1"].Ours || e.Sample == nil || e.Unknown == nil {
 		t.Errorf("examination %+v, %v", e, err)
 	}
 }

@@ -40,6 +40,9 @@ type LocalOptions struct {
 	OpenRecordings func(context.Context) (Recordings, error)
 	// Certificate tells of the certificate that comes by ACME; nil: none does.
 	Certificate func(context.Context) (*CertificateState, error)
+	// Calls tells by server's ID of its last call about recordings; nil: there are
+	// none where no service runs.
+	Calls func() map[string]Call
 }
 
 // Recordings are the parts of the program that recordings need; all nil where
@@ -59,7 +62,8 @@ type Local struct {
 	onSecrets func([]bbb.Secret)
 	// certificate is LocalOptions.Certificate.
 	certificate func(context.Context) (*CertificateState, error)
-	placing     sync.Mutex // held while a tarball gets its name in the spool
+	calls       func() map[string]Call // LocalOptions.Calls
+	placing     sync.Mutex             // held while a tarball gets its name in the spool
 
 	opening        sync.Mutex // guards what follows
 	openRecordings func(context.Context) (Recordings, error)
@@ -76,7 +80,7 @@ func NewLocal(o LocalOptions) *Local {
 	return &Local{
 		pool: o.Pool, store: o.Store, info: o.Info, backup: o.Backup, onSecrets: o.OnSecrets,
 		openRecordings: o.OpenRecordings, recordings: Recordings{o.Library, o.Spool, o.Outbox},
-		configured: slices.Clone(o.ConfiguredSecrets), certificate: o.Certificate,
+		configured: slices.Clone(o.ConfiguredSecrets), certificate: o.Certificate, calls: o.Calls,
 	}
 }
 
