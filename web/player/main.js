@@ -66,6 +66,14 @@ function open(recording, address, texts) {
 	const seek = (/** @type {number} */ time) => clock.seek(time);
 	const stage = createStage(recording, { label: (slide) => describe(slide, texts) });
 	byId('stage').append(stage.element);
+	stage.element.addEventListener('error', async ({ target }) => {
+		const src = /** @type {Element} */ (target).getAttribute('href') ?? '';
+		if (problems.add(nameOf(src), 'unreachable') && await expired(src)) {
+			clock.pause();
+			clock.destroy();
+			fail({ kind: 'expired' }, texts);
+		}
+	}, true);
 
 	const { chat: lines, slides } = recording;
 	const chat = createChat({ lines, texts, seek });
