@@ -77,7 +77,10 @@ function open(recording, address, texts) {
 
 	const { chat: lines, slides } = recording;
 	const chat = createChat({ lines, texts, seek });
-	const notes = createNotes({ notes: recording.notes, chat: lines.length > 0, texts, onChat: chat.show });
+	const notes = createNotes({
+		notes: recording.notes, chat: lines.length > 0, texts, onChat: chat.show,
+		onCut: () => problems.add('notes.html', 'too-large'),
+	});
 	const layout = createLayout({ recording, clock, texts, shared: seen, side: notes.any, asked: address.layout });
 	const timed = slides.map((s) => ({ ...s, time: s.in }));
 	const controls = createControls({ clock, texts, memory, slides });
