@@ -104,10 +104,10 @@ func segment(x1, y1, x2, y2 int) string {
 	return fmt.Sprintf(`<line x1="%d" y1="%d" x2="%d" y2="%d"/>`, x1, y1, x2, y2)
 }
 
-// lettered is a text and its style.
+// lettered is a text, indented as BBB writes it, and its style.
 func lettered(x, y, w, h, size int, color string, lines ...string) (style, child string) {
 	style = fmt.Sprintf("color:%s;word-wrap:break-word;font-family:Arial;font-size:%dpx", color, size)
-	child = fmt.Sprintf(`<switch><foreignObject x="%d" y="%d" width="%d" height="%d"><p xmlns="http://www.w3.org/1999/xhtml" style="margin:0">%s</p></foreignObject></switch>`,
+	child = fmt.Sprintf("\n  <switch>\n    <foreignObject x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\">\n      <p xmlns=\"http://www.w3.org/1999/xhtml\" style=\"margin:0\">%s</p>\n    </foreignObject>\n  </switch>\n",
 		x, y, w, h, strings.Join(lines, "<br/>"))
 	return style, child
 }

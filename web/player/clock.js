@@ -24,6 +24,9 @@ const jumpPause = 1500;
 // it goes on alone, for a screen that never comes must not end a lecture.
 const patience = 20000;
 
+// The first medium that has not moved for so many milliseconds has to wait.
+const stuckAfter = 500;
+
 /** The speeds that are offered. */
 export const rates = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
 
@@ -43,6 +46,8 @@ export class Clock extends EventTarget {
 	#target = /** @type {number|null} */ (null);
 	#rate = 1;
 	#jumped = 0; // when the second medium last jumped
+	#last = 0; // where the first medium was, and since when, as browsers do not
+	#since = 0; // always say that it waits
 	#latency = 0.03; // how long that took, in seconds
 	#timer = 0;
 	#ends = new AbortController();
@@ -70,6 +75,7 @@ export class Clock extends EventTarget {
 		listen(primary, ['loadedmetadata', 'durationchange'], () => this.#known());
 		listen(primary, ['volumechange', 'progress'], () => this.#tell('state'));
 		listen(primary, ['play', 'pause', 'ended'], () => this.#outside());
+		listen(primary, ['ratechange'], () => primary.playbackRate !== this.#rate && this.setRate(primary.playbackRate));
 		whenDead(primary, this.#ends.signal, () => this.#tell('failed'));
 		if (screen) {
 			screen.muted = true;
@@ -142,14 +148,14 @@ export class Clock extends EventTarget {
 
 	/** @param {number} time  seconds; kept within the recording */
 	seek(time) {
-		const to = Math.min(Math.max(0, time), this.duration);
+		const to = Math.max(0, time);
 		this.#gaveUp = 0;
 		this.#jumped = 0;
 		if (this.#primary.readyState === 0) {
 			this.#target = to; // as soon as the medium knows how long it is
 		} else {
 			this.#target = null;
-			this.#primary.currentTime = to;
+			this.#primary.currentTime = Math.min(to, this.duration);
 		}
 		this.#changed();
 	}
@@ -240,6 +246,10 @@ export class Clock extends EventTarget {
 			return;
 		}
 		const now = this.time;
+		if (now !== this.#last || !this.#wanted || this.#heldSince > 0) {
+			this.#last = now;
+			this.#since = performance.now();
+		}
 		const over = Number.isFinite(screen.duration) && now >= screen.duration - 0.05;
 		if (over || !this.#shown(now, now + (this.#wanted ? lead * this.#rate : 0))) {
 			screen.pause();
@@ -315,7 +325,7 @@ export class Clock extends EventTarget {
 		if (!lacks(screen)) {
 			this.#gaveUp = 0;
 		}
-		if (lacks(this.#primary) && this.#heldSince === 0) {
+		if ((lacks(this.#primary) || performance.now() - this.#since > stuckAfter) && this.#heldSince === 0) {
 			screen.pause();
 		} else if (screen.paused) {
 			screen.play().catch(() => {});

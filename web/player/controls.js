@@ -82,6 +82,9 @@ export function createControls({ clock, texts, memory, slides }) {
 		byId('mute').setAttribute('aria-pressed', String(silent));
 		volume.value = String(silent ? 0 : Math.round(clock.volume * 100));
 		speed.value = String(clock.rate);
+		if (speed.selectedIndex < 0) { // it was set by somebody else
+			speed.options[rates.length] = new Option(`${texts.number(clock.rate)}×`, String(clock.rate), false, true);
+		}
 		byId('total').textContent = texts.clock(clock.duration);
 	}
 

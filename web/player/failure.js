@@ -29,16 +29,17 @@ export function fail(cause, texts) {
 export function createProblems({ texts }) {
 	const known = new Set();
 	return {
-		/** @param {string} file  @param {string} reason  @param {string} [detail] */
+		/** @param {string} file  @param {string} reason  @param {string} [detail]  @returns {boolean} whether that is new */
 		add(file, reason, detail = '') {
 			const line = texts.say(`problem_${reason.replaceAll('-', '_')}`, { detail });
 			const text = line.startsWith('problem_') ? reason : line;
 			if (known.has(file + text)) {
-				return;
+				return false;
 			}
 			known.add(file + text);
 			byId('problem-list').append(make('li', {}, make('code', { text: file }), ` ${text}`));
 			byId('problems').hidden = false;
+			return true;
 		},
 	};
 }

@@ -112,7 +112,7 @@ export function changesOf(versions, revives) {
  */
 function follow(key, versions, revives, changes) {
 	const events = versions.flatMap((version) => {
-		if (version.undo !== null && version.undo <= version.time) {
+		if (revives && version.undo !== null && version.undo <= version.time) {
 			return [];
 		}
 		const added = { time: version.time, version, drop: false };

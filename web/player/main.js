@@ -66,10 +66,21 @@ function open(recording, address, texts) {
 	const seek = (/** @type {number} */ time) => clock.seek(time);
 	const stage = createStage(recording, { label: (slide) => describe(slide, texts) });
 	byId('stage').append(stage.element);
+	stage.element.addEventListener('error', async ({ target }) => {
+		const src = /** @type {Element} */ (target).getAttribute('href') ?? '';
+		if (problems.add(nameOf(src), 'unreachable') && await expired(src)) {
+			clock.pause();
+			clock.destroy();
+			fail({ kind: 'expired' }, texts);
+		}
+	}, true);
 
 	const { chat: lines, slides } = recording;
 	const chat = createChat({ lines, texts, seek });
-	const notes = createNotes({ notes: recording.notes, chat: lines.length > 0, texts, onChat: chat.show });
+	const notes = createNotes({
+		notes: recording.notes, chat: lines.length > 0, texts, onChat: chat.show,
+		onCut: () => problems.add('notes.html', 'too-large'),
+	});
 	const layout = createLayout({ recording, clock, texts, shared: seen, side: notes.any, asked: address.layout });
 	const timed = slides.map((s) => ({ ...s, time: s.in }));
 	const controls = createControls({ clock, texts, memory, slides });

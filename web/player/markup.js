@@ -131,15 +131,17 @@ const deepest = 50;
  * The body of a document of shared notes as elements without attributes, but
  * for the addresses of links to the web.
  * @param {unknown} html
+ * @param {() => void} [cut] called if there is more than is shown
  * @returns {DocumentFragment}
  */
-export function notesFragment(html) {
+export function notesFragment(html, cut) {
 	const made = document.createDocumentFragment();
 	/** @type {{name: string, node: Node}[]} */
 	const open = [{ name: '', node: made }];
 	let left = mostNotes;
 	for (const token of tokens(string(html, 2000000))) {
 		if (left-- <= 0) {
+			cut?.();
 			break;
 		}
 		if ('text' in token) {

@@ -10,10 +10,11 @@ import { notesFragment } from './markup.js';
  * @param {string|null} o.notes
  * @param {boolean} o.chat  whether there is a chat
  * @param {import('./i18n.js').Texts} o.texts
+ * @param {() => void} o.onCut  there is more than is shown
  * @param {() => void} o.onChat  the chat comes into sight
  */
-export function createNotes({ notes, chat, texts, onChat }) {
-	const content = notes === null ? null : notesFragment(notes);
+export function createNotes({ notes, chat, texts, onCut, onChat }) {
+	const content = notes === null ? null : notesFragment(notes, onCut);
 	const written = content !== null && (content.textContent ?? '').trim() !== '';
 	if (content && written) {
 		byId('notes').append(content);

@@ -1,8 +1,9 @@
 // A podcast: a recording that is nothing but its sound. It plays on the same page
 // as a presentation, which then has no slides, no chat and no cameras.
 
-import { LoadError } from './recording.js';
-import { all, parse, textOf } from './xml.js';
+import { LoadError, readMetadata } from './recording.js';
+import { readText } from './source.js';
+import { parse } from './xml.js';
 
 /**
  * What a recording is, see recording.js, with the sound alone.
@@ -14,19 +15,15 @@ export async function loadPodcast(id, file) {
 	const root = `/podcast/${encodeURIComponent(id)}/`;
 	// The same address as that of the page, but the file itself.
 	const src = `${root}${encodeURIComponent(decodeURIComponent(file))}?file`;
-	const [there, metadata] = await Promise.all([ask(src, 'HEAD'), ask(`${root}metadata.xml`, 'GET')]);
+	const [there, metadata] = await Promise.all([ask(src), readText(`${root}metadata.xml`)]);
 	if (there.headers.get('X-Recording-State') === 'protected') {
 		throw new LoadError('expired');
 	}
 	if (!there.ok) {
 		throw new LoadError('missing');
 	}
-	const { document } = parse(metadata.ok ? await metadata.text() : '<recording/>');
-	const start = Number(textOf(document, 'start_time'));
 	return {
-		id, title: textOf(document, 'meetingName') || (all(document, 'meeting')[0]?.getAttribute('name') ?? ''),
-		start: start > 0 ? new Date(start) : null, participants: Number(textOf(document, 'participants')) || 0,
-		duration: Number(textOf(document, 'duration')) / 1000 || 0,
+		id, ...readMetadata(parse(metadata.text || '<recording/>').document),
 		generation: 'none', slides: [], boards: new Map(), deskshare: [], layout: [], panzooms: [], cursor: [],
 		chat: [], captions: [], notes: null, problems: [],
 		downloads: [{ format: 'podcast', name: decodeURIComponent(file), size: Number(there.headers.get('Content-Length')), url: src }],
@@ -34,9 +31,9 @@ export async function loadPodcast(id, file) {
 	};
 }
 
-async function ask(url, method) {
+async function ask(url) {
 	try {
-		return await fetch(url, { method });
+		return await fetch(url, { method: 'HEAD' });
 	} catch {
 		throw new LoadError('network');
 	}

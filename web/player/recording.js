@@ -170,11 +170,11 @@ function read(id, root, got, found) {
 	const recording = {
 		...files.xml('metadata.xml', readMetadata, { title: '', start: null, participants: 0, duration: 0 }),
 		id, resolve, problems,
-		slides: files.xml('shapes.svg', (document) => readSlides(document, resolve), []),
+		slides: files.xml('shapes.svg', (document, _, cut) => readSlides(document, resolve, cut), []),
 		...readDrawings(files),
 		layout: files.xml('layout.xml', readLayout, []),
 		chat: merged(
-			files.xml('slides_new.xml', (document) => readChat(document, resolve), []),
+			files.xml('slides_new.xml', (document, _, cut) => readChat(document, resolve, cut), []),
 			files.json('polls.json', readPolls, []),
 			files.json('external_videos.json', readVideos, []),
 		),
@@ -216,7 +216,7 @@ function reader(got, problems) {
 		try {
 			return work(text);
 		} catch {
-			noteDamage(problems, file);
+			note(problems, file, 'damaged');
 			return fallback;
 		}
 	};
@@ -224,26 +224,27 @@ function reader(got, problems) {
 		xml: (file, work, fallback) => attempt(file, (text) => {
 			const { document, damaged } = parse(text);
 			if (damaged) {
-				noteDamage(problems, file);
+				note(problems, file, 'damaged');
 			}
-			return work(document, damaged);
+			return work(document, damaged, () => note(problems, file, 'too-large'));
 		}, fallback),
-		json: (file, work, fallback) => attempt(file, (text) => work(JSON.parse(text)), fallback),
+		json: (file, work, fallback) => attempt(file, (text) => work(JSON.parse(text), () => note(problems, file, 'too-large')), fallback),
 	};
 }
 
 /**
  * @param {Problem[]} problems
  * @param {string} file
+ * @param {string} reason
  */
-function noteDamage(problems, file) {
-	if (!problems.some((problem) => problem.file === file && problem.reason === 'damaged')) {
-		problems.push({ file, reason: 'damaged' });
+function note(problems, file, reason) {
+	if (!problems.some((problem) => problem.file === file && problem.reason === reason)) {
+		problems.push({ file, reason });
 	}
 }
 
-/** @param {Document} document */
-function readMetadata(document) {
+/** @param {Document} document of metadata.xml */
+export function readMetadata(document) {
 	const part = (name) => Array.from(document.documentElement.children).find((child) => child.localName === name);
 	const inside = (name, inner) => textOf(part(name) ?? document.createElement('none'), inner);
 	const started = number(part('start_time')?.textContent, 0, 0, 1e14);
@@ -268,7 +269,7 @@ function readDrawings(files) {
 	const tldraw = panzooms.tldraw || cursor.tldraw || whiteboard.boards.size > 0;
 	return {
 		generation: tldraw ? whiteboard.generation : 'svg', page: whiteboard.page,
-		boards: tldraw ? whiteboard.boards : files.xml('shapes.svg', readBoards, new Map()),
+		boards: tldraw ? whiteboard.boards : files.xml('shapes.svg', (document, _, cut) => readBoards(document, cut), new Map()),
 		panzooms: panzooms.list, cursor: cursor.list,
 	};
 }

@@ -95,7 +95,7 @@ function copyText(element, scene) {
 	const at = (name) => number(element.getAttribute(name)?.replace(/px$/, ''), 0);
 	const color = style.get('color') ?? '';
 	return setText({
-		text: string(linesOf(element).replace(/\n+$/, '')), x: at('x'), y: at('y'), w: at('width'), wraps: true,
+		text: string(linesOf(element).replace(/ *\n */g, '\n').replace(/^ +|\s+$/g, '')), x: at('x'), y: at('y'), w: at('width'), wraps: true,
 		align: own({ center: 'middle', right: 'end' }, style.get('text-align'), 'start'),
 		size: number((style.get('font-size') ?? '').replace(/px$/, ''), 16, 1, 1000) || 16,
 		family: 'Arial, Helvetica, sans-serif', color: plainColor.test(color) ? color : '#000000', leading: 1.2,
@@ -110,7 +110,7 @@ function linesOf(node, depth = 0) {
 	let text = '';
 	for (const child of depth > 20 ? [] : node.childNodes) {
 		if (child.nodeType === Node.TEXT_NODE || child.nodeType === Node.CDATA_SECTION_NODE) {
-			text += child.nodeValue ?? '';
+			text += (child.nodeValue ?? '').replace(/[ \t\r\n]+/g, ' ');
 		} else if (child instanceof Element && !/^x-/.test(child.localName)) {
 			text += child.localName === 'br' ? '\n' : linesOf(child, depth + 1) + (child.localName === 'p' ? '\n' : '');
 		}

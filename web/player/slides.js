@@ -31,15 +31,20 @@ const mostVersions = 200000;
 /**
  * @param {Document} document
  * @param {(name: unknown) => string|null} resolve
+ * @param {() => void} [cut] called if there is more than is read
  * @returns {Slide[]} sorted by time; those that are replaced the moment they come are left out
  */
-export function readSlides(document, resolve) {
+export function readSlides(document, resolve, cut) {
 	/** @type {Slide[]} */
 	const showings = [];
 	for (const image of all(document, 'image')) {
 		const href = hrefOf(image);
-		if (href === '' || !image.hasAttribute('in') || showings.length >= mostShowings) {
+		if (href === '' || !image.hasAttribute('in')) {
 			continue;
+		}
+		if (showings.length >= mostShowings) {
+			cut?.();
+			break;
 		}
 		(image.getAttribute('in') ?? '').trim().split(/[\s,]+/).forEach((word, nth) => {
 			const time = seconds(word);
@@ -97,9 +102,10 @@ export function addTexts(slides, json) {
 /**
  * The drawings of BBB up to 2.5, by the image they are on.
  * @param {Document} document
+ * @param {() => void} [cut] called if there is more than is read
  * @returns {Map<string, import('./lookup.js').Version[]>}
  */
-export function readBoards(document) {
+export function readBoards(document, cut) {
 	/** @type {Map<string, import('./lookup.js').Version[]>} */
 	const boards = new Map();
 	let left = mostVersions;
@@ -111,7 +117,11 @@ export function readBoards(document) {
 		const versions = boards.get(image) ?? [];
 		boards.set(image, versions);
 		for (const shape of canvas.children) {
-			const version = left-- > 0 ? versionOf(shape, versions.length) : null;
+			if (left-- <= 0) {
+				cut?.();
+				return boards;
+			}
+			const version = versionOf(shape, versions.length);
 			if (version) {
 				versions.push(version);
 			}

@@ -39,10 +39,11 @@ const mostLines = 50000;
 /**
  * @param {Document} document of slides_new.xml
  * @param {(name: unknown) => string|null} resolve
+ * @param {() => void} [cut] called if there is more than is read
  * @returns {Line[]}
  */
-export function readChat(document, resolve) {
-	return all(document, 'chattimeline').slice(0, mostLines).flatMap((line, i) => {
+export function readChat(document, resolve, cut) {
+	return list(all(document, 'chattimeline'), mostLines, cut).flatMap((line, i) => {
 		const time = seconds(line.getAttribute('in'));
 		const cleared = seconds(line.getAttribute('out'));
 		if (time === null) {
@@ -77,10 +78,11 @@ const unsent = { cleared: null, name: '', moderator: false, emphasized: false, r
 
 /**
  * @param {unknown} json of polls.json
+ * @param {() => void} [cut] called if there is more than is read
  * @returns {Line[]}
  */
-export function readPolls(json) {
-	return list(json, mostLines).flatMap((entry, i) => {
+export function readPolls(json, cut) {
+	return list(json, mostLines, cut).flatMap((entry, i) => {
 		const poll = object(entry);
 		const time = seconds(poll.timestamp);
 		return time === null ? [] : [{ ...unsent, kind: 'poll', time, id: `poll-${i}`, parts: [], poll: pollOf(poll) }];
@@ -113,10 +115,11 @@ function pollOf(poll) {
 
 /**
  * @param {unknown} json of external_videos.json
+ * @param {() => void} [cut] called if there is more than is read
  * @returns {Line[]}
  */
-export function readVideos(json) {
-	return list(json, mostLines).flatMap((entry, i) => {
+export function readVideos(json, cut) {
+	return list(json, mostLines, cut).flatMap((entry, i) => {
 		const time = seconds(object(entry).timestamp);
 		const url = webLink(object(entry).external_video_url);
 		if (time === null || url === null) {

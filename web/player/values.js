@@ -50,13 +50,18 @@ export function string(value, most = 10000) {
  * A list of bounded length; empty if it is none.
  * @param {unknown} value
  * @param {number} [most]
+ * @param {() => void} [cut] called if there is more than is taken
  * @returns {any[]}
  */
-export function list(value, most = 100000) {
+export function list(value, most = 100000, cut) {
 	if (!Array.isArray(value)) {
 		return [];
 	}
-	return value.length > most ? value.slice(0, most) : value;
+	if (value.length <= most) {
+		return value;
+	}
+	cut?.();
+	return value.slice(0, most);
 }
 
 /**

@@ -15,9 +15,10 @@ const mostVersions = 200000;
 
 /**
  * @param {unknown} json of tldraw.json
+ * @param {() => void} [cut] called if there is more than is read
  * @returns {Whiteboard}
  */
-export function readWhiteboard(json) {
+export function readWhiteboard(json, cut) {
 	const file = object(json);
 	const [major, minor, patch] = versionOf(file.bbb_version);
 	/** @type {Map<string, import('./lookup.js').Version[]>} */
@@ -25,7 +26,7 @@ export function readWhiteboard(json) {
 	const left = { versions: mostVersions };
 	for (const [name, board] of Object.entries(file)) {
 		if (/^\d{1,6}$/.test(name)) {
-			boards.set('image' + Number(name), versionsOf(object(board), left));
+			boards.set('image' + Number(name), versionsOf(object(board), left, cut));
 		}
 	}
 	const generation = generationOf(boards, major);
@@ -68,16 +69,22 @@ function generationOf(boards, major) {
 /**
  * @param {Record<string, any>} board
  * @param {{versions: number}} left
+ * @param {() => void} [cut] called if there is more than is read
  * @returns {import('./lookup.js').Version[]}
  */
-function versionsOf(board, left) {
+function versionsOf(board, left, cut) {
 	/** @type {import('./lookup.js').Version[]} */
 	const versions = [];
-	for (const entry of list(board.shapes)) {
+	for (const entry of list(board.shapes, mostVersions, cut)) {
 		const data = object(object(entry).shape_data);
 		const key = string(data.id, 200);
 		const time = seconds(object(entry).timestamp);
-		if (key !== '' && time !== null && left.versions-- > 0) {
+		if (left.versions <= 0) {
+			cut?.();
+			break;
+		}
+		if (key !== '' && time !== null) {
+			left.versions--;
 			const undo = number(entry.undo, -1);
 			versions.push({ key, time, undo: undo < 0 ? null : undo, data });
 		}

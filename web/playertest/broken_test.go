@@ -88,6 +88,24 @@ func (p *tab) goesOn(what string) {
 	}
 }
 
+// TestMissingPictures: slides that do not come are named, and without the facts
+// of the recording a link still leads to its time.
+func TestMissingPictures(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r := h.show(recordingtest.Options{})
+	h.disturb(func(w http.ResponseWriter, request *http.Request) bool {
+		gone := strings.Contains(request.URL.Path, "/svgs/") || strings.HasSuffix(request.URL.Path, "/metadata.xml")
+		if gone {
+			http.NotFound(w, request)
+		}
+		return gone
+	})
+	p := h.play(t, laptop, r.Path()+"?t=7")
+	p.wait(`document.querySelector("#problem-list").textContent.includes("svgs/slide")`)
+	p.wait(`Math.abs(document.querySelector("#camera").currentTime - 7) < 0.1`)
+}
+
 // TestEverythingBroken: with all of its files damaged at once, or gone, what is
 // left is the sound and the picture of the cameras, and those play.
 func TestEverythingBroken(t *testing.T) {

@@ -57,6 +57,9 @@ func TestProtectedRecordings(t *testing.T) {
 	stranger.wantFailure("expired", expiredText)
 	// The reader's cookie goes after hours.
 	call(reader, clearCookies, none{})
+	reader.do(`document.querySelector("#camera").currentTime = 13`)
+	reader.wait(`document.documentElement.dataset.state === "failed"`)
+	reader.wantFailure("expired", expiredText)
 	reader.open(h.url + r.Path())
 	reader.wantFailure("expired", expiredText)
 	for _, p := range []*tab{stranger, reader} {

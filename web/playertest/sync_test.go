@@ -90,6 +90,8 @@ func TestFilmsStayTogether(t *testing.T) {
 	p.wait(`document.querySelector("#camera").playbackRate === 0.5 && Math.abs(document.querySelector("#screen").playbackRate - 0.5) < 0.1`)
 	p.do("await new Promise((done) => setTimeout(done, 1000))")
 	wantTogether(t, "at half the speed", p.watch(2))
+	p.do(`document.querySelector("#camera").playbackRate = 1.4`) // as an extension does
+	p.wait(`document.querySelector("#speed").value === "1.4" && Math.abs(document.querySelector("#screen").playbackRate - 1.4) < 0.3`)
 	p.key("k")
 	p.wait(`document.querySelector("#camera").paused && document.querySelector("#screen").paused`)
 	p.seek(5)

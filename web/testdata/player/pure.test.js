@@ -33,6 +33,8 @@ test('a drawing shows its newest version until it is taken away', () => {
 	equal(replay([[1, null], [2, 3]], true, [1, 2, 3]), [0, 1, 0], 'tldraw');
 	equal(replay([[1, 3], [5, null]], true, [2, 3, 5]), [0, null, 1], 'drawn again');
 	equal(replay([[2, 1], [2, 2]], true, [0, 2, 3]), [null, null, null], 'gone before it came');
+	equal(replay([[0, null], [0, 0]], false, [0, 1]), [null, null], 'svg, gone as it came');
+	equal(replay([[0, null], [5, 3]], false, [0, 4, 5]), [0, 0, null], 'svg, gone before it came');
 });
 
 test('going back over changes restores what was before', () => {

@@ -1,5 +1,6 @@
 import { equal, ok, test, withFiles } from './check.js';
 import { load } from '/player/recording.js';
+import { loadPodcast } from '/player/podcast.js';
 import { cursorOf, loaded, media, metadata, panzoomsOf, png, pres, shapesOf, svgSlide } from './samples.js';
 
 const whole = {
@@ -99,6 +100,23 @@ test('a server that falls silent is not waited for', async () => {
 		equal(r.problems.map(({ file, reason }) => `${file} ${reason}`).sort(), ['deskshare/deskshare.webm unreachable', 'external_videos.json unreachable', 'polls.json unreachable']);
 	} finally {
 		globalThis.setTimeout = real;
+	}
+});
+
+test('what is more than can be read is named', async () => {
+	const many = (n, entry) => `[${Array(n).fill(entry).join()}]`;
+	const r = await loaded({ ...whole, 'polls.json': many(50001, '{}'), 'external_videos.json': many(50000, '{}'),
+		'tldraw.json': `{"1":{"shapes":${many(200001, '{"timestamp":1,"shape_data":{"id":"a"}}')}}}`,
+		'shapes.svg': shapesOf(Array.from({ length: 20001 }, (_, i) => [`image${i}`, i, png(1)])),
+		'slides_new.xml': `<popcorn>${'<chattimeline in="1" message="m"/>'.repeat(50001)}</popcorn>` });
+	equal(r.problems.map(({ file, reason }) => `${file} ${reason}`).sort(),
+		['polls.json too-large', 'shapes.svg too-large', 'slides_new.xml too-large', 'tldraw.json too-large', 'tldraw.json unknown-shape']);
+});
+
+test('the facts of a podcast are as bounded as those of a presentation', async () => {
+	for (const [file, start] of [[metadata, 1530718721124], [metadata.replace('1530718721124', '1530718721124000000'), 1e14], [404, undefined]]) {
+		const r = await withFiles({ '/podcast/r/audio.ogg?file': 'x', '/podcast/r/metadata.xml': file }, () => loadPodcast('r', 'audio.ogg'));
+		equal([r.id, r.start?.getTime(), r.media.primary.sources[0].src], ['r', start, '/podcast/r/audio.ogg?file']);
 	}
 });
 

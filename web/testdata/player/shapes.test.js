@@ -9,7 +9,7 @@ const drawings = canvas(1, [
 	shape('pencil1', 1.0, 6.0, '<path d="M10 10L20 20"/>'),
 	shape('rect2', 2.0, -1, '<path d="M0 0L100 0L100 100Z"/>'),
 	shape('pencil1', 3.0, 6.0, '<path d="M10 10L30 30"/>'),
-	shape('text3', 4.0, -1, '<switch><foreignObject x="100" y="200" width="300" height="80"><p xmlns="http://www.w3.org/1999/xhtml" style="color:#00ff00;font-size:24px">one<br/>two</p></foreignObject></switch>'),
+	shape('text3', 4.0, -1, '<switch>\n\t<foreignObject x="100" y="200" width="300" height="80">\n\t\t<p xmlns="http://www.w3.org/1999/xhtml" style="color:#00ff00;font-size:24px">\n\t\t\tone<br/>\n\t\t\ttwo</p>\n\t</foreignObject>\n</switch>'),
 	shape('poll4', 5.0, -1, `<image xlink:href="presentation/${pres}/poll_result1.svg" width="200" height="100" x="1" y="2"/>`),
 	shape('dot5', 5.5, -1, '<circle cx="3" cy="4" r="2"/>', 'stroke:none;fill:#0000ff'),
 	shape('old6', 5.7, -1, '<rect x="1" y="2" width="50" height="40" fill="#ffffff"/><image xlink:href="presentation/poll.svg" width="40" height="50" x="1" y="2" transform="rotate(90, 1, 2) translate(0, -50)"/><polyline points="0,0 1,1 2,2"/>'),
