@@ -4,7 +4,7 @@
 // page holds a piece, which moves with the time and with whoever scrolls;
 // playing only changes the lines that the time passes.
 
-import { byId, make } from './dom.js';
+import { byId, held, make } from './dom.js';
 import { icon } from './icons.js';
 import { indexAt } from './lookup.js';
 
@@ -53,6 +53,9 @@ export function createChat({ lines, texts, seek }) {
 		if (!items[i]) {
 			const made = itemOf(lines[i], i);
 			made.classList.toggle('future', i >= past);
+			if (i === past - 1) {
+				made.setAttribute('aria-current', 'true');
+			}
 			made.classList.toggle('cleared', clearings.slice(0, gone).some((c) => c.i === i));
 			items[i] = made;
 		}
@@ -156,6 +159,10 @@ export function createChat({ lines, texts, seek }) {
 			items[i]?.classList.toggle('future', i >= now);
 		}
 		const moved = now !== past;
+		if (moved) {
+			items[past - 1]?.removeAttribute('aria-current');
+			items[now - 1]?.setAttribute('aria-current', 'true');
+		}
 		past = now;
 		const cleared = indexAt(clearings, time) + 1;
 		for (let i = Math.min(cleared, gone); i < Math.max(cleared, gone); i++) {
@@ -182,7 +189,7 @@ export function createChat({ lines, texts, seek }) {
 		clearTimeout(timer);
 		timer = 0;
 		shown = performance.now();
-		const busy = performance.now() - touched < alone || list.matches(':focus-within');
+		const busy = performance.now() - touched < alone || list.querySelector(':focus');
 		follow.hidden = !busy;
 		if (busy || list.clientHeight === 0) {
 			return;
@@ -214,16 +221,20 @@ export function createChat({ lines, texts, seek }) {
 		touched = performance.now();
 	}
 
-	function move(target) {
+	// Has Tab come to a line, and returns its button.
+	function rove(target) {
 		const button = (i) => items[i]?.querySelector('.when');
 		button(stop)?.setAttribute('tabindex', '-1');
 		stop = target;
 		if (target < from || target >= to) {
 			hold(target - most / 2);
 		}
-		const next = button(target);
-		next?.setAttribute('tabindex', '0');
-		next?.focus();
+		button(target)?.setAttribute('tabindex', '0');
+		return button(target);
+	}
+
+	function move(target) {
+		rove(target)?.focus();
 		items[target]?.scrollIntoView({ block: 'nearest' });
 	}
 
@@ -237,7 +248,7 @@ export function createChat({ lines, texts, seek }) {
 	});
 	list.addEventListener('keydown', (event) => {
 		const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -lines.length, End: lines.length };
-		if (Object.hasOwn(steps, event.key) && !event.altKey && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+		if (Object.hasOwn(steps, event.key) && !held(event)) {
 			event.preventDefault();
 			event.stopPropagation();
 			move(Math.min(Math.max(stop + steps[event.key], 0), lines.length - 1));
@@ -248,6 +259,9 @@ export function createChat({ lines, texts, seek }) {
 	}
 	follow.addEventListener('click', () => {
 		touched = -alone;
+		// A line with the focus would hold the list.
+		rove(Math.max(past - 1, 0));
+		list.focus({ preventScroll: true });
 		follow.hidden = true;
 		show();
 	});

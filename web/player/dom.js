@@ -50,6 +50,9 @@ export function marker(element) {
 	};
 }
 
+/** Whether another key is held with a key. */
+export const held = (event) => event.altKey || event.ctrlKey || event.metaKey || event.shiftKey;
+
 /**
  * Sets the label of a control, and shows it to who points at it.
  * @param {HTMLElement} element

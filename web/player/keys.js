@@ -4,12 +4,12 @@
 
 import { byId, make } from './dom.js';
 
-// What is listed: keys as they are written, and the text that says what they do.
+// What is listed: keys as they are written or the texts with their names, and the text that says what they do.
 const table = [
-	[['Space', 'K'], 'key_play'],
+	[['key_name_space', 'K'], 'key_play'],
 	[['←', '→', 'J', 'L'], 'key_jump'],
-	[['Page ↑', 'Page ↓', 'Shift ← →'], 'key_slides'],
-	[['Home', 'End'], 'key_ends'],
+	[['key_name_page_up', 'key_name_page_down', 'key_name_shift'], 'key_slides'],
+	[['key_name_home', 'key_name_end'], 'key_ends'],
 	[['<', '>'], 'key_speed'],
 	[['↑', '↓'], 'key_volume'],
 	[['M'], 'key_mute'],
@@ -79,7 +79,7 @@ export function createKeys({ actions, texts }) {
 		return event.shiftKey && Object.hasOwn(shifted, key) ? shifted[key] : Object.hasOwn(plain, key) ? plain[key] : undefined;
 	}
 
-	document.addEventListener('keydown', (event) => {
+	document.addEventListener('keydown', async (event) => {
 		if (event.defaultPrevented || event.isComposing) {
 			return;
 		}
@@ -103,6 +103,9 @@ export function createKeys({ actions, texts }) {
 			return;
 		}
 		event.preventDefault();
+		if (name === 'search' && byId('player').dataset.full === 'true') {
+			await all.fullscreen(); // which has no room for it
+		}
 		all[name]?.();
 	});
 
@@ -113,7 +116,7 @@ export function createKeys({ actions, texts }) {
 		}
 	});
 	byId('help-keys').append(...table.map(([keys, text]) => make('tr', {},
-		make('th', { scope: 'row', dir: 'ltr' }, .../** @type {string[]} */ (keys).flatMap((k) => [make('kbd', { text: k }), ' '])),
+		make('th', { scope: 'row', dir: 'ltr' }, .../** @type {string[]} */ (keys).flatMap((k) => [make('kbd', { text: texts.say(k) }), ' '])),
 		make('td', { text: texts.say(/** @type {string} */ (text)) }))));
 	menus();
 }
@@ -140,6 +143,9 @@ function menus() {
 			if (menu.open) {
 				closeMenus(menu);
 			}
+		});
+		menu.addEventListener('focusout', ({ relatedTarget: to }) => {
+			menu.open &&= !to || menu.contains(to);
 		});
 	}
 }

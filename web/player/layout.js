@@ -100,7 +100,7 @@ export function createLayout({ recording, clock, texts, shared, side, asked }) {
 	}
 
 	function toggleSide() {
-		if (!byId('side-toggle').hidden) {
+		if (!byId('side-toggle').hidden && root.dataset.full !== 'true') {
 			open = !open;
 			show();
 		}
@@ -143,6 +143,7 @@ function fullScreen(root, clock, texts) {
 	async function toggle() {
 		if (document.fullscreenElement) {
 			await document.exitFullscreen();
+			show(false);
 			return;
 		}
 		if (!page && document.fullscreenEnabled) {
@@ -158,6 +159,9 @@ function fullScreen(root, clock, texts) {
 	}
 
 	document.addEventListener('fullscreenchange', () => show(document.fullscreenElement !== null));
+	let woke = false; // by a touch, which does nothing else
+	root.addEventListener('pointerdown', (event) => { woke = event.pointerType === 'touch' && !!root.dataset.idle; }, true);
+	root.addEventListener('click', (event) => woke && event.detail > 0 && event.stopPropagation(), true);
 	for (const name of ['pointermove', 'pointerdown', 'keydown']) {
 		root.addEventListener(name, stir, { passive: true });
 	}

@@ -141,9 +141,13 @@ function open(recording, address, texts) {
 			fail({ kind: 'network' }, texts);
 		} else {
 			clock.pause();
-			toast(texts.say('network_title'), { text: texts.say('retry'), act: () => location.reload() });
+			complain();
+			clock.addEventListener('state', () => clock.playing && complain()); // who tries to go on
 		}
 	});
+	function complain() {
+		toast(texts.say('network_title'), { text: texts.say('retry'), act: () => location.reload(), stays: true });
+	}
 
 	byId('loading').hidden = true;
 	byId('player').hidden = false;
@@ -260,8 +264,8 @@ function begin({ recording, address, clock, memory, texts }) {
 
 let toastTimer = 0;
 
-/** Says something for a while, perhaps with something to do about it. */
-function toast(text, then = /** @type {{text: string, act: () => void}|null} */ (null)) {
+/** Says something, perhaps with something to do about it. */
+function toast(text, then = /** @type {{text: string, act: () => void, stays?: boolean}|null} */ (null)) {
 	const box = byId('toast');
 	const children = [make('span', { text })];
 	if (then) {
@@ -274,7 +278,9 @@ function toast(text, then = /** @type {{text: string, act: () => void}|null} */ 
 	}
 	box.replaceChildren(...children);
 	clearTimeout(toastTimer);
-	toastTimer = setTimeout(() => box.replaceChildren(), toastFor);
+	if (!then?.stays) {
+		toastTimer = setTimeout(() => box.replaceChildren(), toastFor);
+	}
 }
 
 start();

@@ -99,7 +99,7 @@ export function createSearch({ slides, lines, texts, seek }) {
 				}
 			});
 			return make('li', {}, button);
-		}));
+		}), ...hits.length > most ? [make('li', { text: texts.say('found_more', { n: texts.number(most) }) })] : []);
 	}
 
 	function close() {
@@ -140,6 +140,9 @@ export function createSearch({ slides, lines, texts, seek }) {
 		if (!results.hidden && !event.target.closest('#finder, #search-open')) {
 			results.hidden = true;
 		}
+	});
+	byId('finder').addEventListener('focusout', ({ currentTarget: finder, relatedTarget: to }) => {
+		results.hidden ||= to !== null && !finder.contains(to);
 	});
 	input.addEventListener('focus', update);
 	update(); // what was typed meanwhile

@@ -2,7 +2,8 @@
 // the mouse, a finger or the keyboard. Whoever points at it sees the slide of
 // that time.
 
-import { byId, make } from './dom.js';
+import { byId, held, make } from './dom.js';
+import { jump } from './controls.js';
 
 // Marks of slides closer to each other than this share of the bar are left out.
 const closest = 0.004;
@@ -121,8 +122,11 @@ export function createSeekbar({ clock, texts, slides, slideAt }) {
 		update(clock.time);
 	});
 	bar.addEventListener('keydown', (event) => {
-		const to = { Home: 0, End: clock.duration }[event.key];
-		if (to !== undefined && !event.altKey && !event.ctrlKey && !event.metaKey) {
+		const { time } = clock;
+		const to = {
+			Home: 0, End: clock.duration, ArrowUp: time + jump, ArrowRight: time + jump, ArrowDown: time - jump, ArrowLeft: time - jump,
+		}[event.key];
+		if (to !== undefined && !held(event)) {
 			event.preventDefault();
 			clock.seek(to);
 		}

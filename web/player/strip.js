@@ -1,7 +1,7 @@
 // The strip of slides: one small picture for each showing of a slide or of the
 // shared screen. The current one is marked and kept in sight.
 
-import { byId, make } from './dom.js';
+import { byId, held, make } from './dom.js';
 import { icon } from './icons.js';
 
 /** What a slide is called, for those who do not see it. */
@@ -31,7 +31,7 @@ export function createStrip({ slides, texts, seek }) {
 	for (const slide of shown) {
 		const name = slideName(slide, texts);
 		const button = make('button', {
-			type: 'button', title: slide.text.slice(0, 200) || false, data: { slide: slide.id },
+			type: 'button', tabindex: '-1', title: slide.text.slice(0, 200) || false, data: { slide: slide.id },
 			'aria-label': texts.say('slide_at', { slide: name, time: texts.clock(slide.in) }),
 		});
 		const source = slide.kind === 'deskshare' ? null : slide.thumb ?? slide.href;
@@ -55,6 +55,24 @@ export function createStrip({ slides, texts, seek }) {
 	}
 	strip.append(list);
 	strip.hidden = false;
+	let stop = list.firstChild.firstChild; // what Tab comes to
+	rove(stop);
+	list.addEventListener('focusin', (event) => rove(event.target));
+	list.addEventListener('keydown', (event) => {
+		const ahead = texts.dir === 'rtl' ? -1 : 1;
+		const step = { ArrowRight: ahead, ArrowLeft: -ahead }[event.key];
+		if (step && !held(event)) {
+			const { nextSibling, previousSibling } = stop.parentNode;
+			event.preventDefault();
+			(step > 0 ? nextSibling : previousSibling)?.firstChild.focus();
+		}
+	});
+
+	function rove(to) {
+		stop.tabIndex = -1;
+		stop = to;
+		stop.tabIndex = 0;
+	}
 
 	/** @param {string} id  of the current showing */
 	function update(id) {
@@ -66,6 +84,9 @@ export function createStrip({ slides, texts, seek }) {
 		current = button;
 		if (current) {
 			current.setAttribute('aria-current', 'true');
+			if (!strip.contains(document.activeElement)) {
+				rove(current);
+			}
 			const middle = current.offsetLeft + current.offsetWidth / 2 - strip.clientWidth / 2;
 			strip.scrollTo({ left: middle });
 		}

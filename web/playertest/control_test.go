@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
+
 	"scalelite/recordings/recordingtest"
 )
 
@@ -75,12 +78,34 @@ func TestKeyboard(t *testing.T) {
 	p.wait(`document.querySelector("#help").open`)
 	p.key("Escape")
 	p.wait(`!document.querySelector("#help").open`)
+	// The slider has the arrows as its own.
+	p.seek(1)
+	p.do(`document.querySelector("#seek").focus()`)
+	p.key("ArrowUp")
+	p.at(16)
+	p.key("ArrowDown")
+	p.at(1)
+	p.wait(fmt.Sprintf(`document.querySelector("#camera").volume >= %v`, volume))
+	// The slides are one stop, in which the arrows go on.
+	p.do(`document.querySelector("#strip button").focus()`)
+	p.key("ArrowRight")
+	p.wait(`document.activeElement === document.querySelectorAll("#strip button")[1]`)
+	p.key("ArrowLeft")
+	p.wait(`document.activeElement === document.querySelector("#strip button")`)
+	p.at(1)
 	for _, key := range []string{"f", "alt+shift+k"} {
 		p.key(key)
 		p.wait(`document.querySelector("#player").dataset.full === "true"`)
 		p.key(key)
 		p.wait(`document.querySelector("#player").dataset.full === "false"`)
 	}
+	// The full screen has no column, and no room to search.
+	p.key("f")
+	p.wait(`document.querySelector("#player").dataset.full === "true"`)
+	p.key("b")
+	p.wait(`document.querySelector("#player").dataset.side === "open"`)
+	p.key("/")
+	p.wait(`document.activeElement?.id === "search" && document.querySelector("#player").dataset.full === "false"`)
 	p.wantQuiet()
 }
 
@@ -106,6 +131,12 @@ func TestTabReachesEverything(t *testing.T) {
 			t.Errorf("one cannot see that %q has the focus", focus.ID)
 		}
 		reached = append(reached, focus.ID)
+	}
+	for i, id := range reached[1:] {
+		if id == "strip" && reached[i] == id {
+			t.Error("every slide is a stop of its own")
+			break
+		}
 	}
 	for _, id := range []string{"play", "back", "forward", "previous", "next", "seek", "speed", "volume", "mute", "captions", "fullscreen", "swap", "side-toggle", "search", "chat", "strip"} {
 		if !slices.Contains(reached, id) {
@@ -180,6 +211,14 @@ func TestChatFollows(t *testing.T) {
 		}
 		p.click("#chat > li:not(.cleared):not(.future) .head")
 		p.wait(`!document.querySelector("#camera").seeking`)
+		p.wait(`document.querySelector("#chat > [aria-current]") === [...document.querySelectorAll("#chat > li:not(.future)")].at(-1) && document.querySelectorAll("#chat > [aria-current]").length === 1`)
+		p.do(`document.querySelector("#chat .when").focus()`)
+		p.seek(29)
+		p.wait(`!document.querySelector("#follow").hidden`)
+		p.do(`document.querySelector("#follow").focus()`)
+		p.key("Enter")
+		p.wait(`document.querySelector("#follow").hidden && document.activeElement?.id === "chat"`)
+		p.followed()
 		if lines > 0 && evaluate[int](p, `document.querySelectorAll("#chat li").length`) > 500 {
 			t.Error("all of a long chat is in the page at once")
 		}
@@ -210,6 +249,13 @@ func TestSearch(t *testing.T) {
 			p.search(find.text, 0)
 		}
 	}
+	p.search("leaf", 3)
+	p.do(`document.querySelector("#share summary").focus()`)
+	p.wait(`document.querySelector("#results").hidden`)
+	p.do(`document.querySelector("#share").open = true`)
+	p.wait(`document.activeElement?.id === "link"`)
+	p.do(`document.querySelector("#play").focus()`)
+	p.wait(`!document.querySelector("#share").open`)
 	p.wantQuiet()
 }
 
@@ -265,6 +311,53 @@ func TestMemory(t *testing.T) {
 	p.at(0)
 	p.open(h.url + r.Path() + "?t=3s")
 	p.at(3)
-	p.do(`Storage.prototype.getItem = () => { throw new Error("no storage") }`)
+	// Without a memory it plays, too.
+	call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+		Source: `Storage.prototype.getItem = Storage.prototype.setItem = () => { throw new Error("no storage") }`,
+	})
+	p.open(h.url + r.Path())
+	p.at(0)
+	p.is("rate", "1")
+	p.key("k")
+	p.wait(`document.querySelector("#camera").currentTime > 0.3`)
+	p.key("k")
+	p.is("playing", "false")
 	p.wantQuiet()
+}
+
+// TestTouchWakesTheFullScreen: a touch that brings the controls back does nothing
+// else; the next one does.
+func TestTouchWakesTheFullScreen(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	p := h.play(t, phone, h.show(recordingtest.Options{}).Path())
+	p.key("f")
+	p.is("full", "true")
+	p.key("k")
+	p.is("playing", "true")
+	p.is("idle", "true")
+	for _, playing := range []string{"true", "false"} {
+		at := evaluate[input.TouchPoint](p, `(({x, y, width, height}) => ({x: x + width / 2, y: y + height / 2}))(document.querySelector("#play").getBoundingClientRect())`)
+		call(p, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: "touchStart", TouchPoints: []*input.TouchPoint{&at}})
+		call(p, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: "touchEnd", TouchPoints: []*input.TouchPoint{}})
+		p.wait(`document.querySelector("#player").dataset.idle === undefined`)
+		p.frames()
+		p.is("playing", playing)
+	}
+}
+
+// TestSoundThatDies: when the sound ends on the way, the page goes on saying so
+// to whoever tries to play.
+func TestSoundThatDies(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	p := h.play(t, laptop, h.show(recordingtest.Options{}).Path())
+	p.do(`
+		const camera = document.querySelector("#camera");
+		Object.defineProperty(camera, "error", {value: {code: MediaError.MEDIA_ERR_NETWORK}});
+		camera.dispatchEvent(new Event("error"));`)
+	p.wait(`document.querySelector("#toast button")`)
+	p.do(`document.querySelector("#toast").replaceChildren()`)
+	p.key("k")
+	p.wait(`document.querySelector("#toast button")`)
 }
