@@ -91,17 +91,21 @@ func newPlayerAssets() *playerAssets {
 // typed matches types that stand within a line of a script.
 var typed = regexp.MustCompile(`/\*\* @[^*]*\*/ ?`)
 
+// trailing matches a comment behind a statement. With a quote behind it, it may
+// be part of a text.
+var trailing = regexp.MustCompile("([;{}]) // [^'\"`]*$")
+
 // tight leaves out spaces that a style sheet does not need.
 var tight = strings.NewReplacer("; }", "}", " { ", "{", ": ", ":", "; ", ";", ", ", ",")
 
 // slim leaves out what only people read of a file: comments that have lines of
-// their own, types, and indentation. The lines stay, so that their numbers in
+// their own or stand behind a statement, types, and indentation. The lines stay, so that their numbers in
 // messages of a browser are those of the source.
 func slim(name string, source []byte) []byte {
 	var out bytes.Buffer
 	comment := false
 	for line := range strings.Lines(string(source)) {
-		text := strings.TrimSpace(typed.ReplaceAllString(line, ""))
+		text := trailing.ReplaceAllString(strings.TrimSpace(typed.ReplaceAllString(line, "")), "$1")
 		if comment = comment || strings.HasPrefix(text, "/*"); comment {
 			var ends bool
 			_, text, ends = strings.Cut(text, "*/")

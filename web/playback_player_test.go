@@ -234,8 +234,8 @@ func TestSlim(t *testing.T) {
 	if diff := cmp.Diff("\na > b,#c:hover{margin:0 1px;transition:opacity .1s,color 1s}\n", string(slim("a.css", []byte(style)))); diff != "" {
 		t.Error(diff)
 	}
-	const source = "// what it is\n\n/**\n * @param {string} a // not code\n */\n\tfoo('// stays'); // so does this\n/* one */\n\t/** @type {any} */ (a).b = '*/';\n\t/* several\n\tlines */ c();\n"
-	const want = "\n\n\n\n\nfoo('// stays'); // so does this\n\n(a).b = '*/';\n\nc();\n"
+	const source = "// what it is\n\n/**\n * @param {string} a // not code\n */\n\tfoo('// stays'); // this goes\nbar('; // stays');\n/* one */\n\t/** @type {any} */ (a).b = '*/';\n\t/* several\n\tlines */ c();\n"
+	const want = "\n\n\n\n\nfoo('// stays');\nbar('; // stays');\n\n(a).b = '*/';\n\nc();\n"
 	if diff := cmp.Diff(want, string(slim("a.js", []byte(source)))); diff != "" {
 		t.Error(diff)
 	}
