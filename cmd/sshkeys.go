@@ -40,7 +40,8 @@ spool or as /.
 A key that already stands in the file without these limits is refused, because
 sshd would go by the line that has none; --replace limits it.`,
 		Example: `  scalelite recordings authorize-key 'ssh-ed25519 AAAA... bigbluebutton@bbb1'
-  ssh root@bbb1 cat /home/bigbluebutton/.ssh/scalelite_ed25519.pub | scalelite recordings authorize-key -`,
+  ssh root@bbb1 cat ~bigbluebutton/.ssh/scalelite_ed25519.pub |
+    scalelite recordings authorize-key -`,
 		Args: keyArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			text := strings.Join(args, " ") // without the quotes
