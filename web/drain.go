@@ -163,14 +163,19 @@ func (g *gate) noteConn(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// settle waits, while everybody is let in, for the requests that ran at the time
-// of Retire, and for connections to turn over.
-func (g *gate) settle() {
+// settle waits, while everybody is let in through ln, for the requests that ran at
+// the time of Retire, for connections to turn over, and shortly for those who
+// stand outside.
+func (g *gate) settle(ln net.Listener) {
 	g.server.Retire()
 	since := *g.server.retired.since.Load()
+	var settled time.Time
 	for time.Since(since) < drainTimeout-closeTimeout {
 		turned := g.open.Load() == 0 || time.Since(since) >= turnTime
-		if turned && g.before.Load() == 0 {
+		if settled.IsZero() && turned && g.before.Load() == 0 {
+			settled = time.Now()
+		}
+		if !settled.IsZero() && (!queued(ln) || time.Since(settled) >= turnTime) {
 			return
 		}
 		time.Sleep(drainTick)
@@ -244,7 +249,7 @@ func (s *Server) serveOn(ctx context.Context, ln net.Listener, server *http.Serv
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	case <-ctx.Done():
 	}
-	g.settle()
+	g.settle(ln)
 	// From here on nobody is let in.
 	closed := ignoreClosed(ln.Close())
 	return errors.Join(closed, ignoreClosed(<-served), g.end(context.WithoutCancel(ctx), server))

@@ -127,12 +127,8 @@ func TestStopAndNewConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop()
-	until(t, "nobody to be let in", func() bool {
-		conn, err := net.Dial("tcp", ln.Addr().String())
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err != nil
+	until(t, "nobody to be let in", func() bool { // a closed listener has no deadlines
+		return ln.(*net.TCPListener).SetDeadline(time.Time{}) != nil
 	})
 	if _, err := io.WriteString(begun, "Host: h\r\n\r\n"); err != nil {
 		t.Fatal(err)
@@ -146,6 +142,40 @@ func TestStopAndNewConnections(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStopAnswersThoseOutside: the kernel has let them in and nobody has met them
+// yet when the stop begins.
+func TestStopAnswersThoseOutside(t *testing.T) {
+	t.Parallel()
+	s := New(Options{Config: DefaultConfig(), Secrets: []bbb.Secret{testSecret}, Log: slog.New(slog.DiscardHandler)})
+	ln, err := Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var outside []net.Conn
+	for range 50 {
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "GET "+apiPath+" HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		outside = append(outside, conn)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") })
+	if err := s.serveOn(ctx, ln, &http.Server{Handler: handler}); err != nil {
+		t.Error(err)
+	}
+	for i, conn := range outside {
+		if text, err := io.ReadAll(conn); !strings.HasSuffix(string(text), "done") {
+			t.Fatalf("number %d got %q, %v", i, text, err)
+		}
 	}
 }
 
