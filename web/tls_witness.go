@@ -37,12 +37,13 @@ type witness struct {
 	causes  []string          // since it began or the last certificate came, each once
 	denied  bool              // the authority itself has refused something
 	orders  map[string]string // by where they are finalized: where they are
+	failed  map[string]bool   // challenges that failed, by authorization and type
 	stopped chan struct{}
 	ended   bool
 }
 
 func newWitness(next http.RoundTripper, tell func(failure)) *witness {
-	return &witness{next: next, tell: tell, orders: map[string]string{}, stopped: make(chan struct{})}
+	return &witness{next: next, tell: tell, orders: map[string]string{}, failed: map[string]bool{}, stopped: make(chan struct{})}
 }
 
 // cut ends the requests under way and refuses those to come.
@@ -112,13 +113,14 @@ func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); strings.HasSuffix(kind, "json") {
-		w.look(body)
+		w.look(r.URL.String(), body)
 		w.locate(r.URL.String(), response.Header, body)
 	}
 	return response, nil
 }
 
-// maxOrders bounds the orders whose addresses are remembered.
+// maxOrders bounds the orders whose addresses are remembered, and the challenges
+// that failed.
 const maxOrders = 20
 
 // locate adds the address of an order to the answer to its finalization. RFC 8555
@@ -154,9 +156,10 @@ type problem struct {
 // kind is the last part of the type's URN.
 func (p *problem) kind() string { return p.Type[strings.LastIndex(p.Type, ":")+1:] }
 
-// look finds what failed in an answer: a problem, or an authorization or order
-// with one.
-func (w *witness) look(body []byte) {
+// look finds what failed in the answer of a URL: a problem, or an authorization
+// or order with one. autocert asks for its authorizations once more when the
+// certificate is there: one that failed is news only the first time.
+func (w *witness) look(url string, body []byte) {
 	var answer struct {
 		problem
 		Status     any      `json:"status"` // of an object a word, of a problem a number
@@ -173,13 +176,26 @@ func (w *witness) look(body []byte) {
 		w.saw(failure{kind: answer.kind(), detail: answer.Detail})
 	}
 	for _, c := range answer.Challenges {
-		if c.Error != nil {
+		if c.Error != nil && w.firstFailure(url+" "+c.Type) {
 			w.saw(failure{challenge: c.Type, kind: c.Error.kind(), detail: c.Error.Detail})
 		}
 	}
 	if answer.Error != nil && answer.Status == "invalid" && len(answer.Challenges) == 0 {
 		w.saw(failure{kind: answer.Error.kind(), detail: answer.Error.Detail})
 	}
+}
+
+func (w *witness) firstFailure(challenge string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed[challenge] {
+		return false
+	}
+	if len(w.failed) >= maxOrders {
+		clear(w.failed)
+	}
+	w.failed[challenge] = true
+	return true
 }
 
 func (w *witness) saw(f failure) {

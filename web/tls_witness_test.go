@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -63,8 +64,12 @@ func TestWitness(t *testing.T) {
 			}
 			continue
 		}
-		if !slices.Equal(told, []failure{test.want, test.want}) || !w.refused() {
-			t.Errorf("%s: told %v, want %v", name, told, test.want)
+		want := []failure{test.want, test.want}
+		if test.want.challenge != "" { // an authorization stays as it is
+			want = want[:1]
+		}
+		if !slices.Equal(told, want) || !w.refused() {
+			t.Errorf("%s: told %v, want %v", name, told, want)
 		}
 		if err := w.cause(); err == nil || err.Error() != test.want.String() {
 			t.Errorf("%s: cause %v, want it once", name, err)
@@ -72,6 +77,42 @@ func TestWitness(t *testing.T) {
 		if got := test.want.remedy(); !strings.Contains(got, test.remedy) {
 			t.Errorf("%s: remedy %q", name, got)
 		}
+	}
+}
+
+// TestWitnessForgets: what failed before a certificate came is not told again when
+// autocert looks at its authorizations afterwards.
+func TestWitnessForgets(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"status":"invalid","challenges":[{"type":"http-01","error":{"type":"urn:ietf:params:acme:error:dns","detail":"none"}}]}`)
+	}))
+	defer server.Close()
+	w := newWitness(http.DefaultTransport, func(failure) {})
+	ask := func(path string) error {
+		response, err := (&http.Client{Transport: w}).Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		return w.cause()
+	}
+	if ask("/1") == nil {
+		t.Error("the failure is not told")
+	}
+	w.forget()
+	if err := ask("/1"); err != nil {
+		t.Errorf("told again: %v", err)
+	}
+	if ask("/2") == nil {
+		t.Error("the failure of another is not told")
+	}
+	for n := range 3 * maxOrders {
+		_ = ask(fmt.Sprint("/more/", n))
+	}
+	if len(w.failed) > maxOrders {
+		t.Errorf("%d are remembered", len(w.failed))
 	}
 }
 
