@@ -1,10 +1,14 @@
 package cmd
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,8 +22,9 @@ type fakeBalancer struct {
 	uploads  int
 	state    string // of the import
 	error    string
-	files    int  // of the only format
-	older    bool // what is there is from before all uploads
+	files    int    // of the only format
+	older    bool   // what is there is from before all uploads
+	stamp    string // of the metadata.xml of the only format
 	onUpload func(n int)
 }
 
@@ -49,7 +54,11 @@ func (f *fakeBalancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if !f.older {
 			imported = firstStart.Add(time.Duration(f.uploads))
 		}
-		answer(200, fields{"here": true, "state": "published", "imported": imported, "formats": []fields{{"type": "podcast", "files": f.files, "bytes": 1 << 30}}})
+		format := fields{"type": "podcast", "files": f.files, "bytes": 1 << 30}
+		if f.stamp != "" {
+			format["metadata"] = f.stamp
+		}
+		answer(200, fields{"here": true, "state": "published", "imported": imported, "formats": []fields{format}})
 	}
 }
 
@@ -124,7 +133,7 @@ func TestSenderDoesNotTakeAnOlderVersionForWhatItSent(t *testing.T) {
 	f.state, f.error = "", ""
 	f.mu.Unlock()
 	m.sendNow()
-	if out := m.must("scalelite-send", "status"); f.sent() != 1 || !strings.Contains(out, "what is there is older") {
+	if out := m.must("scalelite-send", "status"); f.sent() != 1 || !strings.Contains(out, "what is there is another version") {
 		t.Errorf("an import that nobody knows of: %d uploads, %s", f.sent(), out)
 	}
 	f.mu.Lock()
@@ -134,6 +143,36 @@ func TestSenderDoesNotTakeAnOlderVersionForWhatItSent(t *testing.T) {
 	m.sendNow()
 	if got := m.waiting(); f.sent() != 2 || len(got) != 0 {
 		t.Errorf("sent anew: %d uploads, waiting %q\n%s", f.sent(), got, m.log())
+	}
+}
+
+// The other formats of a recording may have come, and this one is still the
+// former.
+func TestSenderTellsTheVersionsOfAFormat(t *testing.T) {
+	t.Parallel()
+	f := &fakeBalancer{state: "failed", error: "podcast: metadata.xml: cut off", files: 2, stamp: strings.Repeat("0", 64)}
+	m, r := newSender(t, f)
+	m.sendNow()
+	if out := m.must("scalelite-send", "status"); f.sent() != 1 || !strings.Contains(out, "its import failed: podcast") {
+		t.Errorf("a format that failed: %d uploads, %s", f.sent(), out)
+	}
+	f.mu.Lock()
+	f.state, f.error = "imported", ""
+	f.mu.Unlock()
+	m.sendNow()
+	if out := m.must("scalelite-send", "status"); f.sent() != 1 || !strings.Contains(out, "what is there is another version") {
+		t.Errorf("another version: %d uploads, %s", f.sent(), out)
+	}
+	metadata, err := os.ReadFile(filepath.Join(m.root, "var/bigbluebutton/published/podcast", r.id, "metadata.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	f.stamp = fmt.Sprintf("%x", sha256.Sum256(metadata))
+	f.mu.Unlock()
+	m.sendNow()
+	if got := m.waiting(); f.sent() != 2 || len(got) != 0 {
+		t.Errorf("this version: %d uploads, waiting %q\n%s", f.sent(), got, m.log())
 	}
 }
 

@@ -1,9 +1,12 @@
 package web
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -163,6 +166,10 @@ type formatState struct {
 	// Missing: its files are not where they should be, or not as many as were
 	// imported. Files and Bytes are what is there.
 	Missing bool `json:"missing,omitempty"`
+	// Metadata is the SHA-256 of its metadata.xml in hex, empty if there is none:
+	// BBB writes a new one whenever it makes a format anew, so it tells versions
+	// of equal size apart.
+	Metadata string `json:"metadata,omitempty"`
 }
 
 // recordingState tells a server whether its recording is safely here, so that
@@ -191,7 +198,11 @@ func (s *Server) recordingState(c echo.Context, who uploader) error {
 		}
 		missing := err != nil || files < f.Files || bytes < f.Bytes
 		here = here && !missing
-		formats = append(formats, formatState{Type: f.Type, Files: files, Bytes: bytes, Missing: missing})
+		sum, err := s.metadataSum(r, f.Type)
+		if err != nil {
+			return err
+		}
+		formats = append(formats, formatState{Type: f.Type, Files: files, Bytes: bytes, Missing: missing, Metadata: sum})
 	}
 	return uploadAnswer(c, http.StatusOK, struct {
 		Recording string               `json:"recording"`
@@ -200,4 +211,20 @@ func (s *Server) recordingState(c echo.Context, who uploader) error {
 		Imported  time.Time            `json:"imported,omitzero"`
 		Formats   []formatState        `json:"formats"`
 	}{r.ID, here, r.State, r.ImportedAt, formats})
+}
+
+func (s *Server) metadataSum(r store.Recording, format string) (string, error) {
+	f, err := s.library.OpenFile(r, format, "metadata.xml")
+	if isNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, f); err != nil {
+		return "", fmt.Errorf("read metadata.xml of %s/%s: %w", format, r.ID, err)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
 }

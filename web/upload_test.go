@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -245,6 +246,12 @@ func TestUpload(t *testing.T) {
 		}
 		if !got.Here || got.State != "published" || len(got.Formats) != 2 || got.Formats[0].Type != "podcast" || got.Formats[0].Files != 2 || got.Formats[1].Files != 3 || got.Formats[1].Bytes < 300_000 {
 			t.Errorf("%s", raw)
+		}
+		for _, f := range got.Formats {
+			metadata, err := os.ReadFile(filepath.Join(s.dir(store.Recording{ID: test.id, State: store.Published}, f.Type), "metadata.xml"))
+			if sum := fmt.Sprintf("%x", sha256.Sum256(metadata)); err != nil || f.Metadata != sum {
+				t.Errorf("the metadata of %s has %q, want %q, %v", f.Type, f.Metadata, sum, err)
+			}
 		}
 	}
 	if a := s.play("GET", "/presentation/"+recordingID+"/shapes.svg"); a.body != "<svg/>" {

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require 'digest'
+
 module ScaleliteSend
   # A recording on the disk of this server: the directories of its formats in
   # the trees of what is published and what is not.
@@ -45,6 +47,12 @@ module ScaleliteSend
     # What is to be found at the load balancer: files and bytes of each format.
     def sums
       formats.map { |f| [f.name, [f.files.size, f.bytes]] }.to_h
+    end
+
+    # What tells the versions of each format apart: BBB writes a new metadata.xml
+    # whenever it makes one anew.
+    def stamps
+      formats.map { |f| [f.name, Digest::SHA256.file("#{f.dir}/metadata.xml").hexdigest] }.to_h
     end
 
     # When it was last worked on.

@@ -108,6 +108,7 @@ module ScaleliteSend
     def transfer(job, recording, there)
       tarball = Tarball.new(recording)
       job['before'] = there && there['imported']
+      job['stamps'] = recording.stamps
       if @settings.transfer == 'upload'
         job['import'] = @balancer.upload(job['id'], tarball)
       else
@@ -148,7 +149,7 @@ module ScaleliteSend
         return confirmed(job) if came?(there, job)
 
         lacks = differences(there, job['formats'])
-        again(job, lacks.empty? ? 'it was sent, but what is there is older' : "it was imported, but not all of it is there: #{lacks}")
+        again(job, lacks.empty? ? 'it was sent, but what is there is another version' : "it was imported, but not all of it is there: #{lacks}")
       end
     end
 
@@ -163,13 +164,20 @@ module ScaleliteSend
     end
 
     # Whether what was sent is there, and not only an older version that is as
-    # large.
+    # large, be it of one format.
     def came?(there, job)
-      covers?(there, job['formats']) && there['imported'] != job['before']
+      covers?(there, job['formats']) && there['imported'] != job['before'] && versions_differing(there, job).empty?
+    end
+
+    # The formats of which another version is there than was sent. A load balancer
+    # that does not tell is believed.
+    def versions_differing(there, job)
+      has = there['formats'].map { |f| [f['type'], f['metadata']] }.to_h
+      (job['stamps'] || {}).reject { |name, sum| has[name].nil? || has[name] == sum }.keys
     end
 
     def again(job, error)
-      %w[import sent before].each { |key| job.delete(key) }
+      %w[import sent before stamps].each { |key| job.delete(key) }
       wait(job, error)
     end
 
