@@ -294,3 +294,34 @@ func inSpoolTime(t *testing.T, test func(t *testing.T)) {
 }
 
 var errSpoolBroken = errors.New("checksum of the header is wrong")
+
+// What rsync left when a BBB server crashed does not stay for ever; what it is
+// writing, and other people's files, do.
+func TestSpoolRemovesUnfinishedTransfers(t *testing.T) {
+	t.Parallel()
+	r := newSpoolRig(t, nil)
+	left, others := []string{".a.tar.x8Yz0Q", ".b.tar.gz.AbCdEf"}, []string{
+		".a.tar", ".a.tar.abc", ".a.tar.abcdefg", ".a.tar.abc-ef", "..tar.abcdef", ".a.zip.abcdef", ".notes.abcdef", "a.tar.abcdef", ".upload",
+	}
+	for _, name := range slices.Concat(left, others) {
+		r.place(name, "half")
+	}
+	look := func(later time.Duration) {
+		r.o.Now = func() time.Time { return time.Now().Add(later) }
+		if err := r.scan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look(unfinishedLife - time.Minute)
+	for _, name := range slices.Concat(left, others) {
+		r.wantFile(name, true)
+	}
+	look(unfinishedLife + time.Minute)
+	for _, name := range left {
+		r.wantFile(name, false)
+	}
+	for _, name := range others {
+		r.wantFile(name, true)
+	}
+	r.wantTaken()
+}

@@ -23,6 +23,9 @@ const (
 	movingPrefix = ".moving-"
 	// maxName is how many bytes a file name has at most.
 	maxName = 255
+	// unfinishedLife is how long after the last change to it a file with one of
+	// rsync's temporary names is left alone.
+	unfinishedLife = 3 * day
 )
 
 // errReplaced: another tarball has the name now, or none.
@@ -35,6 +38,16 @@ var tarNames = [...]string{".tar", ".tar.gz", ".tgz"}
 func isTarball(name string) bool {
 	_, end := splitTarball(name)
 	return end != "" && !strings.HasPrefix(name, ".")
+}
+
+// isUnfinished tells rsync's temporary names of tarballs: ".NAME.XXXXXX", the end
+// being of letters and digits.
+func isUnfinished(name string) bool {
+	dot := strings.LastIndexByte(name, '.')
+	if dot < 1 || name[0] != '.' || len(name)-dot-1 != 6 || !isTarball(name[1:dot]) {
+		return false
+	}
+	return strings.Trim(name[dot+1:], "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 // splitTarball splits a name before its ending; "" if it has none of those.

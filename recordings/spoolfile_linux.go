@@ -2,6 +2,9 @@ package recordings
 
 import (
 	"errors"
+	"io/fs"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,4 +16,13 @@ func renameFree(from, to string) error {
 		return renameLooking(from, to)
 	}
 	return renameError(from, to, err)
+}
+
+// changed is when a file or what is known of it last changed: rsync gives a file
+// the time of change of the original right before it renames it.
+func changed(info fs.FileInfo) time.Time {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return time.Unix(st.Ctim.Unix())
+	}
+	return info.ModTime()
 }

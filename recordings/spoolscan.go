@@ -85,8 +85,11 @@ func (s *Spool) scan(ctx context.Context) error {
 		print := fingerprintOfInfo(info)
 		if isTarball(f.Name()) {
 			tarballs[f.Name()] = print
-		} else {
-			hidden[print.inode] = true
+			continue
+		}
+		hidden[print.inode] = true
+		if isUnfinished(f.Name()) && s.o.Now().Sub(changed(info)) > unfinishedLife {
+			s.abandon(f.Name(), info.Size())
 		}
 	}
 	s.mu.Lock()
@@ -103,6 +106,16 @@ func (s *Spool) scan(ctx context.Context) error {
 	}
 	s.seen.note(tarballs, hidden)
 	return nil
+}
+
+// abandon removes what rsync began to write and nobody goes on with: a transfer
+// that is begun anew takes another name.
+func (s *Spool) abandon(name string, size int64) {
+	if err := ignoreMissing(removeFile(s.path(name))); err != nil {
+		s.o.Log.Warn("spool could not remove an unfinished transfer", "file", name, "cause", err)
+		return
+	}
+	s.o.Log.Info("unfinished transfer removed", "file", name, "bytes", size, "unchanged_for", unfinishedLife.String())
 }
 
 // see notes one tarball: new, changed, or as it was.
