@@ -70,10 +70,15 @@ func change(tx *store.Tx, w, n int) error {
 	return tx.PutMeeting(meeting("", fmt.Sprint(w, "-", n), server.ID, fmt.Sprint(w+1, n)))
 }
 
-// T57
+// T57: SIGKILL, 200 times.
 func TestKilledWriterLosesNothingThatWasAcknowledged(t *testing.T) {
+	t.Parallel()
+	rounds := 200
+	if testing.Short() {
+		rounds = 20
+	}
 	path := filepath.Join(t.TempDir(), "killed.db")
-	for round := range 20 {
+	for round := range rounds {
 		acknowledged := runAndKill(t, path, 10+37*round%300)
 		if len(acknowledged) == 0 {
 			t.Fatal("the child did nothing")
