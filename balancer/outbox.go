@@ -22,6 +22,13 @@ const (
 	callbacksPerURL = 2                   // of those, to one host
 	callbackBody    = 64 << 10            // bytes that are read of an answer
 	callbackIdle    = 10 * time.Minute    // longest sleep of the outbox
+
+	// callbacksHeld and callbacksHeldPerHost bound what is held in memory of what
+	// is due: the rest waits in the store.
+	callbacksHeld, callbacksHeldPerHost = 10_000, 1000
+	// callbackRest is how many times as long as a look into the store took there
+	// is none after it.
+	callbackRest = 20
 )
 
 // callbackPauses follow the tries of a callback; the last one repeats.
@@ -53,9 +60,14 @@ type Outbox struct {
 	client  *http.Client
 	wake    chan struct{}
 
-	mu   sync.Mutex
-	busy map[string]bool // IDs on their way
-	host map[string]int  // of those, per host
+	mu       sync.Mutex
+	busy     map[string]bool          // IDs on their way
+	host     map[string]int           // of those, per host
+	held     map[string][]dueCallback // what is due, per host, the earliest first
+	behind   bool                     // more was due than is held
+	stale    bool                     // the store has what is not held
+	soonest  time.Time                // when something else is due
+	readable time.Time                // when the store may be looked into again
 }
 
 // NewOutbox returns an outbox; Run makes it work.
@@ -65,7 +77,7 @@ func NewOutbox(o OutboxOptions) *Outbox {
 	}
 	dialer := &net.Dialer{Timeout: callbackTimeout, Control: addressGuard(o.AllowPrivate)}
 	return &Outbox{
-		options: o, wake: make(chan struct{}, 1), busy: map[string]bool{}, host: map[string]int{},
+		options: o, wake: make(chan struct{}, 1), busy: map[string]bool{}, host: map[string]int{}, stale: true,
 		client: &http.Client{
 			Timeout:       callbackTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -78,8 +90,15 @@ func NewOutbox(o OutboxOptions) *Outbox {
 	}
 }
 
-// Wake has the outbox look for new callbacks now.
+// Wake has the outbox look for new callbacks.
 func (o *Outbox) Wake() {
+	o.mu.Lock()
+	o.stale = true
+	o.mu.Unlock()
+	o.signal()
+}
+
+func (o *Outbox) signal() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
@@ -92,86 +111,23 @@ func (o *Outbox) Run(ctx context.Context) {
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	defer o.client.CloseIdleConnections()
-	for {
-		pause, err := o.sendDue(ctx, &sending)
-		if err != nil && ctx.Err() == nil {
-			o.options.Log.Error("callbacks could not be read", "cause", err)
-			pause = callbackPauses[0]
+	for ctx.Err() == nil {
+		if o.toRead() {
+			o.read(ctx)
 		}
-		timer := time.NewTimer(pause)
+		for c, ok := o.claim(); ok; c, ok = o.claim() {
+			sending.Go(func() {
+				o.release(c, o.deliver(ctx, c))
+			})
+		}
+		timer := time.NewTimer(o.pause())
 		select {
 		case <-timer.C:
 		case <-o.wake:
-			timer.Stop()
 		case <-ctx.Done():
-			timer.Stop()
-			return
 		}
+		timer.Stop()
 	}
-}
-
-// sendDue starts what is due and returns how long nothing else is.
-func (o *Outbox) sendDue(ctx context.Context, sending *sync.WaitGroup) (time.Duration, error) {
-	now := o.options.Now()
-	var due []store.Callback
-	pause := callbackIdle
-	err := o.options.Store.View(ctx, func(tx *store.Tx) error {
-		due, pause = nil, callbackIdle
-		room := map[string]int{}
-		for c, err := range tx.DueCallbacks() {
-			switch {
-			case err != nil:
-				return err
-			case c.Next.After(now):
-				pause = min(pause, c.Next.Sub(now))
-				return nil
-			}
-			// No more of one host than can be sent now: many that are due to a slow
-			// one must not hide the others behind them.
-			if host := callbackHost(c); room[host] < 2*callbacksPerURL {
-				room[host]++
-				due = append(due, c)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	for _, c := range due {
-		if o.claim(c) {
-			sending.Go(func() {
-				o.deliver(ctx, c)
-				o.release(c)
-			})
-		}
-	}
-	return pause, nil
-}
-
-// claim takes a callback on its way, if there is room for it.
-func (o *Outbox) claim(c store.Callback) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	host := callbackHost(c)
-	if o.busy[c.ID] || len(o.busy) >= callbackWorkers || o.host[host] >= callbacksPerURL {
-		return false
-	}
-	o.busy[c.ID] = true
-	o.host[host]++
-	return true
-}
-
-// release gives the room back and has the next one looked for.
-func (o *Outbox) release(c store.Callback) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.busy, c.ID)
-	host := callbackHost(c)
-	if o.host[host]--; o.host[host] <= 0 {
-		delete(o.host, host)
-	}
-	o.Wake()
 }
 
 func callbackHost(c store.Callback) string {

@@ -21,6 +21,15 @@ func (o *Outbox) Callbacks(ctx context.Context) ([]store.Callback, error) {
 	return all, nil
 }
 
+// Callback returns the callback with an ID, or ErrNoSuchCallback.
+func (o *Outbox) Callback(ctx context.Context, id string) (c store.Callback, err error) {
+	err = o.options.Store.View(ctx, func(tx *store.Tx) (err error) {
+		c, err = tx.Callback(id)
+		return err
+	})
+	return c, noSuchCallback(err, id)
+}
+
 // ErrNoSuchCallback: no callback has the ID.
 var ErrNoSuchCallback = errors.New("no such callback")
 

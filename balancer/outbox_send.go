@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +22,14 @@ import (
 // errForbiddenAddress is why a connection was not made.
 var errForbiddenAddress = errors.New("callbacks to this address are not allowed")
 
+// metadataAddresses are those where clouds keep what their machines may know, and
+// that are not link-local: of Amazon (IPv6) and of Alibaba.
+var metadataAddresses = [...]netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("100.100.100.200")}
+
+// sharedAddresses are those between providers and customers (RFC 6598), which
+// lead to other people's machines no more than private ones do.
+var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
+
 // addressGuard refuses addresses after the name was resolved, so that no name
 // leads around it.
 func addressGuard(allowPrivate bool) func(network, address string, _ syscall.RawConn) error {
@@ -31,36 +40,65 @@ func addressGuard(allowPrivate bool) func(network, address string, _ syscall.Raw
 		}
 		ip := at.Addr().Unmap()
 		switch {
-		case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip.IsUnspecified():
+		case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip.IsUnspecified(), slices.Contains(metadataAddresses[:], ip):
 			return fmt.Errorf("%w: %s", errForbiddenAddress, ip)
-		case !allowPrivate && (ip.IsPrivate() || ip.IsLoopback()):
+		case !allowPrivate && (ip.IsPrivate() || ip.IsLoopback() || sharedAddresses.Contains(ip)):
 			return fmt.Errorf("%w: %s; web.callback_allow_private would allow it", errForbiddenAddress, ip)
 		}
 		return nil
 	}
 }
 
-// deliver tries a callback once and stores how it went. A stop in between costs
-// nothing: it is tried again.
-func (o *Outbox) deliver(ctx context.Context, c store.Callback) {
-	due := c.Next
+// deliver tries a callback once, stores how it went, and returns when it is due
+// again, zero if it is not. A stop in between costs nothing: it is tried again.
+func (o *Outbox) deliver(ctx context.Context, due dueCallback) (next time.Time) {
+	c, err := o.current(ctx, due)
+	if err != nil {
+		return o.undecided(ctx, due, err)
+	}
+	if c.ID == "" || !c.Next.Equal(due.due) {
+		return c.Next // dropped, or put off, since it was read
+	}
 	status, err := o.send(ctx, c)
 	if ctx.Err() != nil && err != nil {
-		return
+		return c.Next
 	}
 	c.Tries++
 	c.Status, c.Error = status, ""
 	if err != nil {
 		c.Error = err.Error()
 	}
-	now := o.options.Now()
 	if c.GiveUp.IsZero() {
 		c.GiveUp = c.Created.Add(callbackWindow)
 	}
 	done := status/100 == 2 || status == http.StatusNotFound || status == http.StatusGone
-	c.Next = nextTry(c, now)
+	c.Next = nextTry(c, o.options.Now())
+	next, err = o.decide(ctx, c, due, done)
+	o.report(c, done, err)
+	if err != nil {
+		return o.undecided(ctx, due, nil)
+	}
+	return next
+}
+
+// current reads a callback anew: it may have been sent, dropped or put off since
+// the outbox took hold of it. One that is not there has no ID.
+func (o *Outbox) current(ctx context.Context, due dueCallback) (c store.Callback, err error) {
+	err = o.options.Store.View(ctx, func(tx *store.Tx) (err error) {
+		c, err = tx.Callback(due.id)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Callback{}, nil
+	}
+	return c, err
+}
+
+// decide stores how a try went and returns when the callback is due again.
+func (o *Outbox) decide(ctx context.Context, c store.Callback, due dueCallback, done bool) (next time.Time, err error) {
 	err = o.options.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 		is, err := tx.Callback(c.ID)
+		next = time.Time{}
 		switch {
 		case errors.Is(err, store.ErrNotFound): // dropped meanwhile
 			return nil
@@ -68,17 +106,24 @@ func (o *Outbox) deliver(ctx context.Context, c store.Callback) {
 			return err
 		case done:
 			return tx.DeleteCallback(c.ID)
-		case !is.Next.Equal(due): // an operator's retry came in between: it stands
+		case !is.Next.Equal(due.due): // an operator's retry came in between: it stands
+			next = is.Next
 			return nil
 		}
+		next = c.Next
 		return tx.PutCallback(c)
 	})
-	o.report(c, done, err)
-	if err != nil {
-		// It is still due: without a pause, a database that takes nothing would
-		// have the front-end called without end.
-		rest(ctx, callbackPauses[0])
+	return next, err
+}
+
+// undecided is for a callback that is still due since the store could not be read
+// or written: without a pause, the front-end would be called without end.
+func (o *Outbox) undecided(ctx context.Context, due dueCallback, read error) time.Time {
+	if read != nil && ctx.Err() == nil {
+		o.options.Log.Error("callback could not be read", "callback", due.id, "cause", read)
 	}
+	rest(ctx, callbackPauses[0])
+	return due.due
 }
 
 // rest waits, or until ctx ends.

@@ -3,7 +3,9 @@ package balancer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -76,4 +78,102 @@ func TestFullDiskDoesNotFloodTheFrontEnd(t *testing.T) {
 	if got := len(front.calls()); got != 2 {
 		t.Errorf("%d calls, want 2", got)
 	}
+}
+
+// countedReads is a database that counts what is read by key.
+type countedReads struct {
+	kv.Engine
+	gets atomic.Int64
+}
+
+func (d *countedReads) View(ctx context.Context, fn func(kv.Tx) error) error {
+	return d.Engine.View(ctx, func(tx kv.Tx) error { return fn(&countedTx{tx, d}) })
+}
+
+type countedTx struct {
+	kv.Tx
+	of *countedReads
+}
+
+func (tx *countedTx) Get(key []byte) ([]byte, error) {
+	tx.of.gets.Add(1)
+	return tx.Tx.Get(key)
+}
+
+// A front-end that was away gets each of many callbacks once, and they are not
+// all read again for each.
+func TestManyCallbacksAreSentOnceEach(t *testing.T) {
+	t.Parallel()
+	const many = 3000
+	engine, err := boltkv.Open(t.Context(), filepath.Join(t.TempDir(), "many.db"), boltkv.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads := &countedReads{Engine: engine}
+	s, err := store.New(t.Context(), reads, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	front := newFrontEnd(t)
+	err = s.Update(t.Context(), func(tx *store.Tx) error {
+		for i := range many {
+			if err := tx.AddCallback(callback(front.URL, "one", fmt.Sprint("rec-", i))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &post{t: t, log: &logged{}}
+	p.Outbox = balancer.NewOutbox(balancer.OutboxOptions{
+		Store: s, Secrets: func() []bbb.Secret { return []bbb.Secret{"one"} }, AllowPrivate: true, Log: slog.New(slog.NewTextHandler(p.log, nil)),
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); p.Run(ctx) }()
+	p.await("all are sent", func() bool { return len(front.calls()) >= many && len(p.pending()) == 0 })
+	cancel()
+	<-done
+	told := map[string]bool{}
+	for _, token := range front.calls() {
+		told[fmt.Sprint(claims(t, token, "one", "HS256")["record_id"])] = true
+	}
+	if calls := len(front.calls()); calls != many || len(told) != many {
+		t.Errorf("%d calls about %d recordings, want %d of each", calls, len(told), many)
+	}
+	// Each is read when it is sent, and about three times before: a thousand are
+	// held at a time.
+	if n := reads.gets.Load(); n > 8*many {
+		t.Errorf("%d reads for %d callbacks", n, many)
+	}
+}
+
+// Many that are due to a host that does not answer hide nobody.
+func TestOneHostDoesNotHoldUpOthers(t *testing.T) {
+	t.Parallel()
+	p := newPost(t, []bbb.Secret{"one"})
+	hang := make(chan struct{})
+	slow := newFrontEnd(t)
+	slow.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang })
+	defer close(hang)
+	err := p.db.Update(t.Context(), func(tx *store.Tx) error {
+		for i := range 3000 {
+			if err := tx.AddCallback(callback(slow.URL, "one", fmt.Sprint("rec-", i))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Wake()
+	front := newFrontEnd(t)
+	for i := range 3 {
+		p.add(callback(front.URL, "one", fmt.Sprint("other-", i)))
+	}
+	p.await("the others are told", func() bool { return len(front.calls()) == 3 })
 }

@@ -288,6 +288,10 @@ func TestCallbackAddresses(t *testing.T) {
 		{"loopback refused", front.URL, false, "callback_allow_private"},
 		{"cloud metadata", "http://169.254.169.254/latest", true, "not allowed"},
 		{"link-local", "http://[fe80::1%25lo]/", true, "not allowed"},
+		{"cloud metadata, IPv6", "http://[fd00:ec2::254]/latest", true, "not allowed"},
+		{"cloud metadata, mapped", "http://[::ffff:169.254.169.254]/latest", true, "not allowed"},
+		{"cloud metadata, shared", "http://100.100.100.200/latest", true, "not allowed"},
+		{"shared refused", "http://100.64.0.1/", false, "callback_allow_private"},
 		{"no URL", "://", true, "none that can be called"},
 		{"other scheme", "file:///etc/passwd", true, "none that can be called"},
 	} {

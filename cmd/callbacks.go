@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -64,82 +66,126 @@ func (a *app) printCallbacks(all []admin.CallbackInfo) error {
 	return t.flush()
 }
 
+// callbackChoice is which callbacks a command is for, if not for those that are
+// named.
+type callbackChoice struct {
+	all, failed bool
+	host        string
+}
+
+func (o *callbackChoice) flags(c *cobra.Command) {
+	c.Flags().BoolVar(&o.all, "all", false, "all of them")
+	c.Flags().BoolVar(&o.failed, "failed", false, "all that are not tried any more")
+	c.Flags().StringVar(&o.host, "host", "", "all to this `host` of a front-end, as it is in URL")
+}
+
+func (o *callbackChoice) args(c *cobra.Command, args []string) error {
+	given := o.all || o.failed || o.host != ""
+	switch {
+	case given && len(args) > 0:
+		return usage("give IDs, or --all, --failed or --host, not both")
+	case o.all && (o.failed || o.host != ""):
+		return usage("--all is all of them, without --failed and --host")
+	case !given && len(args) == 0:
+		return usage("say which callbacks: give their IDs, or --all, --failed or --host")
+	}
+	return noEmptyArgs(c, args)
+}
+
+// ids returns the callbacks that are meant: the named ones, or those there are.
+func (o *callbackChoice) ids(ctx context.Context, svc admin.Service, named []string) ([]string, error) {
+	if len(named) > 0 {
+		return named, nil
+	}
+	there, err := svc.Callbacks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, c := range there {
+		target, err := url.Parse(c.URL)
+		at := err == nil && (strings.EqualFold(target.Host, o.host) || strings.EqualFold(target.Hostname(), o.host))
+		if (o.host == "" || at) && (!o.failed || c.Failed) {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids, nil
+}
+
+// none says that there is nothing to do.
+func (o *callbackChoice) none(a *app) error {
+	text := noCallbacks
+	if !o.all {
+		text = "No callback is like that; 'scalelite callbacks' lists those there are."
+	}
+	_, err := fmt.Fprintln(a.stdout, text)
+	return err
+}
+
 func newCallbacksRetryCommand(a *app) *cobra.Command {
-	var all bool
+	var choice callbackChoice
 	c := &cobra.Command{
 		Use:   "retry ID...",
 		Short: "Send callbacks again now",
 		Long: `Has callbacks sent now, and for another 24 hours if that fails: those with the
-given IDs, or with --all every one.`,
+given IDs, or all that --all, --failed and --host say.`,
 		Example: `  scalelite callbacks retry 18c5a0f3b2d41e00-183f0bf3a0982a127bdb8161e0c44eb696b3e75c-1700000000000
   scalelite callbacks retry --all`,
-		Args: func(c *cobra.Command, args []string) error {
-			switch {
-			case all && len(args) > 0:
-				return usage("give IDs or --all, not both")
-			case !all && len(args) == 0:
-				return usage("say which callbacks: give their IDs, or --all")
-			}
-			return noEmptyArgs(c, args)
-		},
+		Args:              choice.args,
 		ValidArgsFunction: a.completeCallbacks,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.with(c.Context(), changes, func(svc admin.Service) error {
-				if !all {
-					return a.eachCallback(args, "is sent again", false, func(id string) (admin.CallbackInfo, error) {
-						return svc.RetryCallback(c.Context(), id)
-					})
-				}
-				there, err := svc.Callbacks(c.Context())
+				ids, err := choice.ids(c.Context(), svc, args)
 				if err != nil {
 					return err
 				}
-				if len(there) == 0 {
-					_, err := fmt.Fprintln(a.stdout, noCallbacks)
-					return err
+				if len(ids) == 0 {
+					return choice.none(a)
 				}
-				var ids []string
-				for _, cb := range there {
-					ids = append(ids, cb.ID)
-				}
-				// One that is gone meanwhile was delivered.
-				return a.eachCallback(ids, "is sent again", true, func(id string) (admin.CallbackInfo, error) {
+				// One that was listed and is gone meanwhile was delivered.
+				return a.eachCallback(ids, "is sent again", len(args) == 0, func(id string) (admin.CallbackInfo, error) {
 					return svc.RetryCallback(c.Context(), id)
 				})
 			})
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "all of them")
+	choice.flags(c)
 	return c
 }
 
 func newCallbacksDropCommand(a *app) *cobra.Command {
 	var yes bool
+	var choice callbackChoice
 	c := &cobra.Command{
 		Use:   "drop ID...",
 		Short: "Forget callbacks",
 		Long: `Forgets callbacks: the front-end is not told that the recording is ready. It finds
-the recording all the same when it asks for its recordings.`,
-		Example:           `  scalelite callbacks drop 18c5a0f3b2d41e00-183f0bf3a0982a127bdb8161e0c44eb696b3e75c-1700000000000`,
+the recording all the same when it asks for its recordings. They are those with
+the given IDs, or all that --all, --failed and --host say.`,
+		Example: `  scalelite callbacks drop 18c5a0f3b2d41e00-183f0bf3a0982a127bdb8161e0c44eb696b3e75c-1700000000000
+  scalelite callbacks drop --host old-moodle.example.org`,
 		ValidArgsFunction: a.completeCallbacks,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usage("say which callbacks: give their IDs")
-			}
-			return noEmptyArgs(c, args)
-		},
+		Args:              choice.args,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.with(c.Context(), changes, func(svc admin.Service) error {
-				question := fmt.Sprintf("%s will not be sent.", count(len(args), "callback"))
+				ids, err := choice.ids(c.Context(), svc, args)
+				if err != nil {
+					return err
+				}
+				if len(ids) == 0 {
+					return choice.none(a)
+				}
+				question := fmt.Sprintf("%s will not be sent.", count(len(ids), "callback"))
 				if err := a.confirm(c.Context(), yes, question); err != nil {
 					return err
 				}
-				return a.eachCallback(args, "is dropped", false, func(id string) (admin.CallbackInfo, error) {
+				return a.eachCallback(ids, "is dropped", len(args) == 0, func(id string) (admin.CallbackInfo, error) {
 					return svc.DropCallback(c.Context(), id)
 				})
 			})
 		},
 	}
+	choice.flags(c)
 	yesFlag(c, &yes)
 	return c
 }

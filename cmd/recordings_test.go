@@ -362,6 +362,7 @@ func TestWrongUsageOfRecordings(t *testing.T) {
 		{"recordings", "set", "", "a=b"}, {"recordings", "delete"}, {"recordings", "retry"}, {"recordings", "retry", "--all", "x"},
 		{"recordings", "import"}, {"recordings", "prune", "x"},
 		{"callbacks", "retry"}, {"callbacks", "retry", "--all", "x"}, {"callbacks", "drop"}, {"callbacks", "dorp"},
+		{"callbacks", "drop", "--failed", "x"}, {"callbacks", "drop", "--all", "--host", "x"},
 	} {
 		s.run("", args...).wantFail(t, exitUsage, "--help' to see how it is used")
 	}
@@ -412,6 +413,29 @@ cb-2  pending  room-2      2026-11-23 08:00:00  0      2026-11-23 08:00:00  http
 	}
 	if out := s.ok("callbacks", "drop", "cb-2", "--yes"); out != "cb-2: is dropped\n" {
 		t.Errorf("%q", out)
+	}
+}
+
+func TestCallbacksByKind(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"retry --failed":                       "cb-1: is sent again\n",
+		"retry --host M.example.org":           "cb-1: is sent again\ncb-2: is sent again\n",
+		"retry --host n.example.org":           "cb-3: is sent again\n",
+		"retry --host n.example.org:8443":      "cb-3: is sent again\n",
+		"retry --host example.org":             "No callback is like that; 'scalelite callbacks' lists those there are.\n",
+		"drop --yes --failed":                  "cb-1: is dropped\n",
+		"drop --yes --failed --host n.example": "No callback is like that; 'scalelite callbacks' lists those there are.\n",
+		"drop --yes --all":                     "cb-1: is dropped\ncb-2: is dropped\ncb-3: is dropped\n",
+	} {
+		p := withRecordings()
+		p.callbacks = []admin.CallbackInfo{
+			{ID: "cb-1", URL: "https://m.example.org/ready", Failed: true}, {ID: "cb-2", URL: "https://m.example.org/ready"},
+			{ID: "cb-3", URL: "https://n.example.org:8443/ready"},
+		}
+		if out := newSession(t, p).ok(append([]string{"callbacks"}, strings.Fields(args)...)...); out != want {
+			t.Errorf("%s: %q, want %q", args, out, want)
+		}
 	}
 }
 

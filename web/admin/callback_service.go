@@ -103,15 +103,21 @@ func (l *Local) DropCallback(ctx context.Context, id string) (CallbackInfo, erro
 // findCallback returns the callback with this ID, or the only one whose ID
 // begins like this.
 func (l *Local) findCallback(ctx context.Context, id string) (CallbackInfo, error) {
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return CallbackInfo{}, err
+	}
+	if c, err := parts.Outbox.Callback(ctx, id); err == nil {
+		return callbackInfo(c), nil
+	} else if !errors.Is(err, balancer.ErrNoSuchCallback) {
+		return CallbackInfo{}, explain(ctx, err)
+	}
 	all, err := l.Callbacks(ctx)
 	if err != nil {
 		return CallbackInfo{}, err
 	}
 	var found []CallbackInfo
 	for _, c := range all {
-		if c.ID == id {
-			return c, nil
-		}
 		if len(id) >= minAbbreviation && strings.HasPrefix(c.ID, id) {
 			found = append(found, c)
 		}
