@@ -37,7 +37,7 @@ type Config struct {
 	ChecksumFailuresPerMinute int `toml:"checksum_failures_per_minute" doc:"failed checksums per address and minute before it is refused unseen; 0: no limit"`
 
 	TrustedProxies        []string `toml:"trusted_proxies" doc:"networks whose X-Forwarded-* headers count"`
-	CallbackAllowPrivate  bool     `toml:"callback_allow_private" doc:"callbacks may go to private and loopback addresses; link-local ones are never called"`
+	CallbackAllowPrivate  bool     `toml:"callback_allow_private" doc:"callbacks may go to private and loopback addresses; link-local ones and those of clouds' metadata are never called"`
 	GetMeetingsDisabled   bool     `toml:"get_meetings_disabled" env:"GET_MEETINGS_API_DISABLED" doc:"getMeetings answers noMeetings"`
 	GetRecordingsFiltered bool     `toml:"get_recordings_filtered" env:"GET_RECORDINGS_API_FILTERED" doc:"getRecordings needs a meetingID or a recordID"`
 	BuildNumber           string   `toml:"build_number" env:"BUILD_NUMBER" doc:"shown in the index response; empty: the program's version"`
