@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"scalelite/store"
@@ -164,7 +165,19 @@ func (l *Library) put(ctx context.Context, s stage, j journal, formats []incomin
 		return err
 	}
 	l.step("committed")
+	l.tellUnserved(j)
 	return nil
+}
+
+// tellUnserved warns of formats that no link leads to: nobody would look for the
+// reason in the configuration.
+func (l *Library) tellUnserved(j journal) {
+	for _, f := range j.Formats {
+		if !slices.Contains(l.settings.Load().Formats, f.Type) {
+			l.log.Warn("a format was imported that is not served, and not listed", "recording", j.ID, "format", f.Type,
+				"remedy", "add it to recordings.formats and restart the service")
+		}
+	}
 }
 
 // announce leaves word that a recording is ready for the front-end that wanted

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,21 @@ func TestImportKeepsWhatTheMetadataSays(t *testing.T) {
 	}
 	if diff := cmp.Diff(record, s.get(idA)); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
+	}
+}
+
+// T14: a format that nobody serves is kept, and the log says why it is not seen.
+func TestImportTellsOfUnservedFormats(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	s := newShelf(t, func(o *Options) {
+		o.Config.Formats = []string{"presentation"}
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	s.imports(presentation(idA), video(idA))
+	s.wantFiles(store.Published, presentation(idA), video(idA))
+	if text := log.String(); strings.Count(text, "not served") != 1 || !strings.Contains(text, "format=video") || !strings.Contains(text, "recordings.formats") {
+		t.Errorf("the log says %s", text)
 	}
 }
 

@@ -82,7 +82,13 @@ func (s *Server) playFile(c echo.Context) error {
 	if err != nil {
 		return s.notPlayed(c, err)
 	}
-	if r.Protected && !s.admitted(c.Request(), p.format, p.id) {
+	admitted := !r.Protected || s.admitted(c.Request(), p.format, p.id)
+	if !admitted {
+		if admitted, err = s.admittedToTrack(c, p); err != nil {
+			return s.notPlayed(c, err)
+		}
+	}
+	if !admitted {
 		c.Response().Header().Set("X-Recording-State", "protected") // the player tells its reader
 		return s.notFound(c)
 	}

@@ -36,12 +36,40 @@ func (s *Server) openLink(c echo.Context) error {
 	return c.Redirect(http.StatusTemporaryRedirect, localURL(id, f))
 }
 
-// admit uses the token of the request up and gives its reader a cookie. A HEAD
-// only asks where the link leads: programs that check links must not use them
-// up.
+// admit uses the token of the request up and gives its reader a cookie.
 func (s *Server) admit(c echo.Context, format, id string) error {
-	ctx, config := c.Request().Context(), s.recordingsConfig()
-	grace := config.TokenGrace
+	if err := s.takeToken(c, format, id); err != nil || c.Request().Method == http.MethodHead {
+		return err
+	}
+	ctx := c.Request().Context()
+	key, err := s.cookies.ensure(ctx, s.store)
+	if err != nil {
+		return fmt.Errorf("key of the cookies: %w", err)
+	}
+	return giveCookies(c, key, format, id, s.recordingsConfig().CookieTTL)
+}
+
+// trackToken is what a token for one text track opens.
+func trackToken(file string) string { return "presentation/" + file }
+
+// admittedToTrack reports whether the request has a token for this text track.
+// Programs fetch those, which keep no cookie.
+func (s *Server) admittedToTrack(c echo.Context, p filePath) (bool, error) {
+	if p.format != "presentation" || !strings.HasSuffix(p.name, ".vtt") {
+		return false, nil
+	}
+	err := s.takeToken(c, trackToken(p.name), p.id)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// takeToken uses the token of the request up, store.ErrNotFound if it does not
+// open this. A HEAD only asks where the link leads: programs that check links
+// must not use them up.
+func (s *Server) takeToken(c echo.Context, format, id string) error {
+	ctx, grace := c.Request().Context(), s.recordingsConfig().TokenGrace
 	token := c.QueryParam("token")
 	if len(token) != tokenLength || strings.Trim(token, "0123456789abcdef") != "" {
 		return store.ErrNotFound
@@ -62,19 +90,10 @@ func (s *Server) admit(c echo.Context, format, id string) error {
 	if err := s.store.View(ctx, read); err != nil {
 		return err
 	}
-	if c.Request().Method == http.MethodHead {
+	if used || c.Request().Method == http.MethodHead {
 		return nil
 	}
-	if !used {
-		if err := s.useToken(ctx, token, read); err != nil {
-			return err
-		}
-	}
-	key, err := s.cookies.ensure(ctx, s.store)
-	if err != nil {
-		return fmt.Errorf("key of the cookies: %w", err)
-	}
-	return giveCookies(c, key, format, id, config.CookieTTL)
+	return s.useToken(ctx, token, read)
 }
 
 // useToken notes the first use of a token; check is as of that moment.

@@ -434,3 +434,38 @@ func TestSweepTokens(t *testing.T) {
 		t.Errorf("left are %v, want %v: %v", got, want, err)
 	}
 }
+
+// TestInsecureLinks: whoever lists protected recordings over plain HTTP is told,
+// once, that nobody will be able to open them.
+func TestInsecureLinks(t *testing.T) {
+	t.Parallel()
+	log := &lockedLog{}
+	s := newLibrary(t, func(o *settings) { o.log = log })
+	s.keep(recordingID, allFormats, nil)
+	s.get("getRecordings", "recordID", recordingID)
+	if log.count("their cookie needs https") > 0 {
+		t.Error("told of an open recording")
+	}
+	s.keep(otherID, allFormats, protected)
+	for range 3 {
+		s.get("getRecordings", "recordID", otherID)
+	}
+	if n := log.count("their cookie needs https"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
+// TestUnservedFormatsAreNotListed: no link leads nowhere.
+func TestUnservedFormatsAreNotListed(t *testing.T) {
+	t.Parallel()
+	s := newLibrary(t, func(o *settings) {
+		o.recordings = func(c *recordings.Config) { c.Formats = []string{"presentation", "notes"} }
+	})
+	s.keep(recordingID, allFormats, nil)
+	body := s.get("getRecordings", "recordID", recordingID).body
+	for format, want := range map[string]int{"presentation": 1, "notes": 1, "video": 0, "podcast": 0} {
+		if got := strings.Count(body, "<type>"+format+"</type>"); got != want {
+			t.Errorf("%s is listed %d times, want %d", format, got, want)
+		}
+	}
+}

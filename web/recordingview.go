@@ -28,13 +28,25 @@ type recordingView struct {
 	// feature: recordings can be protected, which front-ends tell by the element.
 	feature  bool
 	tokenTTL time.Duration
+	served   []string // the formats of recordings.formats: others have no link that works
+	insecure func()   // is told when links to protected recordings are not https
 }
 
 func (s *Server) view(c echo.Context) recordingView {
 	return recordingView{
 		store: s.store, base: s.baseURL(c),
 		feature: s.recordingsConfig().Protected, tokenTTL: s.recordingsConfig().TokenTTL,
+		served: s.recordingsConfig().Formats, insecure: s.tellInsecure,
 	}
+}
+
+// tellInsecure warns, once, that protected recordings cannot be opened: browsers
+// take their cookie over https alone.
+func (s *Server) tellInsecure() {
+	s.insecure.Do(func() {
+		s.log.Warn("protected recordings are listed with http:// links, which open nothing: their cookie needs https",
+			"remedy", "set web.tls, or let the proxy in front speak TLS, send X-Forwarded-Proto and be named in web.trusted_proxies")
+	})
 }
 
 // baseURL is scheme and host for links in answers.
@@ -73,14 +85,15 @@ func (v recordingView) links(ctx context.Context, batch []store.Recording) (map[
 		if !r.Protected || r.State != store.Published {
 			continue
 		}
-		for _, f := range r.Formats {
-			var token [32]byte
-			_, _ = rand.Read(token[:]) // never fails
-			tokens[link{r.ID, f.Type}] = hex.EncodeToString(token[:])
+		for _, f := range v.formats(r) {
+			tokens[link{r.ID, f.Type}] = newToken()
 		}
 	}
 	if len(tokens) == 0 {
 		return nil, nil
+	}
+	if strings.HasPrefix(v.base, "http:") {
+		v.insecure()
 	}
 	err := v.store.Update(ctx, func(tx *store.Tx) error {
 		for l, token := range tokens {
@@ -95,6 +108,18 @@ func (v recordingView) links(ctx context.Context, batch []store.Recording) (map[
 		return nil, fmt.Errorf("store links to protected recordings: %w", err)
 	}
 	return tokens, nil
+}
+
+// newToken makes what a protected link holds.
+func newToken() string {
+	var token [tokenLength / 2]byte
+	_, _ = rand.Read(token[:]) // never fails
+	return hex.EncodeToString(token[:])
+}
+
+// formats are those of a recording that are shown.
+func (v recordingView) formats(r store.Recording) []store.Format {
+	return slices.DeleteFunc(slices.Clone(r.Formats), func(f store.Format) bool { return !slices.Contains(v.served, f.Type) })
 }
 
 // recording writes one element. The order of its children is that of the
@@ -131,7 +156,7 @@ func (v recordingView) recording(out *bytes.Buffer, r store.Recording, tokens ma
 		out.WriteString("</breakoutRooms>")
 	}
 	out.WriteString("<playback>")
-	for _, f := range r.Formats {
+	for _, f := range v.formats(r) {
 		v.format(out, r, f, tokens[link{r.ID, f.Type}])
 	}
 	out.WriteString("</playback></recording>")

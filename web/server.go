@@ -55,6 +55,7 @@ type Server struct {
 
 	played    store.RecordingCache
 	cookies   cookieKey
+	insecure  sync.Once // see tellInsecure
 	deflaters deflaters
 	buffers   sync.Pool // see pacedWriter
 	player    *playerAssets

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"scalelite/balancer/bbb"
 	"scalelite/recordings"
 	"scalelite/recordings/caption"
+	"scalelite/store"
 )
 
 // trackType is the type of the answers of the text track calls.
@@ -97,14 +99,44 @@ func (s *Server) getTextTracks(c echo.Context, r balancer.Request) (jsonAnswer, 
 	case len(found) == 0:
 		return jsonAnswer{}, &refusedTrack{"noCaptionsFound", "No captions found for " + id}
 	}
+	tokens, err := s.trackTokens(c.Request().Context(), id, found)
+	if err != nil {
+		return jsonAnswer{}, bbb.ErrInternal.With(err)
+	}
 	tracks := make([]jsonTrack, 0, len(found))
-	for _, t := range found {
-		tracks = append(tracks, jsonTrack{
-			Href: s.baseURL(c) + "/presentation/" + id + "/" + t.File,
-			Kind: t.Kind, Label: t.Label, Lang: t.Lang, Source: t.Source,
-		})
+	for i, t := range found {
+		href := s.baseURL(c) + "/presentation/" + id + "/" + t.File
+		if tokens != nil {
+			href += "?token=" + tokens[i]
+		}
+		tracks = append(tracks, jsonTrack{Href: href, Kind: t.Kind, Label: t.Label, Lang: t.Lang, Source: t.Source})
 	}
 	return jsonAnswer{ReturnCode: "SUCCESS", Tracks: &tracks}, nil
+}
+
+// trackTokens makes a token for each text track of a protected recording; none if
+// it is not protected.
+func (s *Server) trackTokens(ctx context.Context, id string, tracks []caption.Track) (tokens []string, err error) {
+	r, err := s.playable(ctx, "presentation", id)
+	if isNotFound(err) || err == nil && !r.Protected {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for range tracks {
+		tokens = append(tokens, newToken())
+	}
+	err = s.store.Update(ctx, func(tx *store.Tx) error {
+		for i, t := range tracks {
+			token := store.PlayToken{Token: tokens[i], RecordID: id, Format: trackToken(t.File), Expires: tx.Now.Add(s.recordingsConfig().TokenTTL)}
+			if err := tx.PutPlayToken(token); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return tokens, err
 }
 
 // putTextTrack adds a text track. The parameters are signed in the query; the

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"mime/multipart"
 	"net/http"
@@ -104,6 +105,44 @@ func TestTextTracks(t *testing.T) {
 	}
 	if problems, err := s.library.Check(t.Context(), recordings.RepairNothing); err != nil || len(problems) > 0 {
 		t.Errorf("records and files do not agree: %+v, %v", problems, err)
+	}
+}
+
+// TestTextTracksOfAProtectedRecording: each has a link of its own, which opens
+// that track once and nothing else.
+func TestTextTracksOfAProtectedRecording(t *testing.T) {
+	t.Parallel()
+	s := withRecordings(t, settings{recordings: func(c *recordings.Config) { c.TokenGrace = 0 }}, tape{id: tapeA, meeting: "a", name: "A"})
+	s.putTrack(someVTT, "recordID", tapeA, "kind", "captions", "lang", "en")
+	s.putTrack(someVTT, "recordID", tapeA, "kind", "captions", "lang", "fr")
+	s.get("updateRecordings", "recordID", tapeA, "protect", "true")
+	var answer struct {
+		Response struct {
+			Tracks []struct{ Href string } `json:"tracks"`
+		} `json:"response"`
+	}
+	if err := json.Unmarshal([]byte(s.get("getRecordingTextTracks", "recordID", tapeA).body), &answer); err != nil || len(answer.Response.Tracks) != 2 {
+		t.Fatalf("%+v, %v", answer, err)
+	}
+	href := answer.Response.Tracks[0].Href
+	file, token, ok := strings.Cut(href, "?token=")
+	if !ok || file != s.url+"/presentation/"+tapeA+"/caption_en.vtt" {
+		t.Fatalf("link %s", href)
+	}
+	status := func(method, url string) int { return s.fetch(method, url, nil, nil).status }
+	for _, other := range []string{file, strings.Replace(file, "_en", "_fr", 1) + "?token=" + token, s.url + "/recording/" + tapeA + "/presentation?token=" + token} {
+		if got := status(http.MethodGet, other); got != http.StatusNotFound {
+			t.Errorf("%s: %d", other, got)
+		}
+	}
+	if got := status(http.MethodHead, href); got != http.StatusOK {
+		t.Errorf("HEAD: %d", got)
+	}
+	if a := s.fetch(http.MethodGet, href, nil, nil); a.status != http.StatusOK || !strings.Contains(a.body, "Hello") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if got := status(http.MethodGet, href); got != http.StatusNotFound {
+		t.Errorf("a second time: %d", got)
 	}
 }
 
