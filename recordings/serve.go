@@ -12,11 +12,21 @@ import (
 	"scalelite/store"
 )
 
+// File is a file of a recording that is open for reading. Its Stat is what was
+// known of it when it was opened.
+type File struct {
+	*os.File
+	info fs.FileInfo
+}
+
+// Stat returns what was known of the file when it was opened; it never fails.
+func (f *File) Stat() (fs.FileInfo, error) { return f.info, nil }
+
 // OpenFile opens a file of a recording for serving, by its name within the
 // directory of a format, from the tree of the recording's state. Whatever is not
 // a regular file inside that directory is ErrNotFound: directories, pipes, links
 // (an import makes none). Who may see it is for the caller to know.
-func (l *Library) OpenFile(r store.Recording, format, name string) (*os.File, error) {
+func (l *Library) OpenFile(r store.Recording, format, name string) (*File, error) {
 	if _, ok := r.Format(format); !ok || r.State == store.Deleted || !PlainWord(r.ID) || !PlainWord(format) {
 		return nil, ErrNotFound
 	}
@@ -45,7 +55,7 @@ func (l *Library) CountFiles(r store.Recording, format string) (files int, bytes
 }
 
 // openInRoots is openBeneath by one step for each part of the name.
-func openInRoots(dir, id, name string) (*os.File, error) {
+func openInRoots(dir, id, name string) (*File, error) {
 	tree, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -62,7 +72,15 @@ func openInRoots(dir, id, name string) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
-	return openIn(root, name)
+	f, err := openIn(root, name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &File{f, info}, nil
 }
 
 // openIn opens a regular file, and nothing else: not a pipe either, which would

@@ -15,7 +15,7 @@ import (
 // part that a recording's page loads is opened like this, and step by step it
 // took as long as sending it. The error matches errors.ErrUnsupported on kernels
 // before 5.6, and where a sandbox forbids the call.
-func openBeneath(dir, name string) (*os.File, error) {
+func openBeneath(dir, name string) (*File, error) {
 	at, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
@@ -45,5 +45,5 @@ func openBeneath(dir, name string) (*os.File, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	return f, nil
+	return &File{f, info}, nil
 }

@@ -2,9 +2,6 @@
 
 package recordings
 
-import (
-	"errors"
-	"os"
-)
+import "errors"
 
-func openBeneath(dir, name string) (*os.File, error) { return nil, errors.ErrUnsupported }
+func openBeneath(dir, name string) (*File, error) { return nil, errors.ErrUnsupported }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -221,11 +220,8 @@ func (g *gate) dismiss() {
 // beginning of a handshake: browsers open some in advance. Of other connections
 // than TCP that is not known.
 func silent(conn net.Conn) bool {
-	if over, ok := conn.(*tls.Conn); ok {
-		conn = over.NetConn()
-	}
-	tcp, ok := conn.(*net.TCPConn)
-	return ok && nothingReceived(tcp)
+	tcp := tcpOf(conn)
+	return tcp != nil && nothingReceived(tcp)
 }
 
 // serveOn is Serve for one server, whose limits it sets.
@@ -243,7 +239,7 @@ func (s *Server) serveOn(ctx context.Context, ln net.Listener, server *http.Serv
 		serve = func(ln net.Listener) error { return server.ServeTLS(ln, "", "") }
 	}
 	served := make(chan error, 1)
-	go func() { served <- serve(ln) }()
+	go func() { served <- serve(holding{ln, new(sync.Pool)}) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net"
 	"net/http"
 
 	"golang.org/x/sys/unix"
@@ -11,11 +10,11 @@ import (
 // function that it returns is called: the header and a small file then go in one
 // piece, which its reader takes in one go.
 func corked(r *http.Request) (release func()) {
-	tcp, ok := connOf(r).(*net.TCPConn)
+	conn, ok := connOf(r).(*heldConn)
 	if !ok {
 		return func() {}
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := conn.SyscallConn()
 	if err != nil {
 		return func() {}
 	}

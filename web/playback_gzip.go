@@ -66,11 +66,11 @@ func (s *Server) sendPacked(out *pacedWriter, r *http.Request, recording store.R
 		if newer, err := packed.Stat(); err == nil && !newer.ModTime().Before(info.ModTime()) {
 			h.Set("Content-Encoding", "gzip")
 			h.Set("ETag", etag(newer, "-gz"))
-			http.ServeContent(&wholeWriter{out, newer.Size()}, r, "", newer.ModTime(), packed)
+			http.ServeContent(&wholeWriter{out, newer.Size()}, r, "", newer.ModTime(), packed.File)
 			return true
 		}
 	}
-	return s.sendDeflated(out, r, f.file, info)
+	return s.sendDeflated(out, r, f.file.File, info)
 }
 
 // sendDeflated answers with a file that it compresses on the way, or does

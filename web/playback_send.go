@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"hash/fnv"
 	"io"
 	"io/fs"
@@ -16,12 +17,13 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"scalelite/recordings"
 	"scalelite/store"
 )
 
 // sent is a file on its way to a reader.
 type sent struct {
-	file         *os.File
+	file         *recordings.File
 	format, name string
 }
 
@@ -52,7 +54,7 @@ func (s *Server) send(c echo.Context, r store.Recording, f sent) error {
 		}
 	}
 	h.Set("ETag", etag(info, ""))
-	http.ServeContent(out, request, "", info.ModTime(), &content{file: f.file, size: info.Size()})
+	http.ServeContent(out, request, "", info.ModTime(), &content{file: f.file.File, size: info.Size()})
 	return nil
 }
 
@@ -154,9 +156,16 @@ func (w *pacedWriter) sendSmall(c *content, size int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer corked(w.request)()
-	wrote, err := w.Write(buffer[:read])
-	return int64(wrote), err
+	// No longer patience than a request has anyway: it does not take two chunks.
+	held, ok := connOf(w.request).(*heldConn)
+	if !ok {
+		defer corked(w.request)()
+		wrote, err := w.ResponseWriter.Write(buffer[:read])
+		return int64(wrote), err
+	}
+	held.hold()
+	wrote, err := w.ResponseWriter.Write(buffer[:read])
+	return int64(wrote), errors.Join(err, held.release())
 }
 
 // sendLarge sends the next size bytes.
