@@ -358,3 +358,47 @@ func TestPortOfAUnit(t *testing.T) {
 		t.Error("the inode is no news for people")
 	}
 }
+
+// TestPortThatSystemdKeeps: systemd holds the sockets of the service while it is
+// started anew, and those of a socket unit. Nobody is told to stop process 1.
+func TestPortThatSystemdKeeps(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		stored, triggered string
+		result            Result
+		texts             []string
+	}{
+		"between two starts":    {"2", "", OK, []string{"systemd keeps port 3998 of web.listen for the service"}},
+		"of its socket unit":    {"0", "scalelite.socket", OK, []string{"systemd keeps port 3998"}},
+		"of another's unit":     {"0", "", Fail, []string{"port 3998 of web.listen is taken by systemd", "systemctl list-sockets"}},
+		"systemd does not tell": {"", "", OK, []string{"systemd keeps port 3998"}},
+		"in a container":        {"none", "", Fail, []string{"port 3998 of web.listen is taken by init, process 1", "ss -ltnp"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.stopped()
+			w.keys["web.listen"] = `"127.0.0.1:3998"`
+			comm := "systemd\n"
+			switch w.unit["TriggeredBy"] = c.triggered; c.stored {
+			case "":
+			case "none":
+				comm, w.options.System.Systemd = "init\n", w.path("nothing")
+			default:
+				w.unit["NFileDescriptorStore"] = c.stored
+			}
+			w.write("proc/net/tcp", "   0: 0100007F:0F9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n")
+			w.write("proc/1/comm", comm)
+			w.write("proc/1/cgroup", "0::/init.scope\n")
+			w.mkdir("proc/1/fd")
+			if err := os.Symlink("socket:[4711]", w.path("proc/1/fd/40")); err != nil {
+				t.Fatal(err)
+			}
+			f := w.look("ports").Findings[0]
+			f.want(t, c.result, c.texts...)
+			if strings.Contains(strings.Join(f.Commands, "\n"), "kill") {
+				t.Errorf("tells to end process 1: %q", f.Commands)
+			}
+		})
+	}
+}
