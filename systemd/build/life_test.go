@@ -272,6 +272,8 @@ func (l *life) remove(t *testing.T) {
 
 func (l *life) purge(t *testing.T) {
 	m := l.on(t)
+	// What "restore --with-config" keeps, and leaves behind when it is killed.
+	m.run("cd /etc/scalelite && cp config.toml config.toml.before-restore-20261123T083000Z && cp config.toml .config.toml.4711")
 	said := m.run("apt-get purge -y scalelite")
 	for _, want := range []string{"\n  /var/bigbluebutton/published\n", "\n  /var/lib/scalelite\n", "userdel scalelite"} {
 		if !strings.Contains(said, want) {
