@@ -21,12 +21,40 @@ func newBeside(path string) (*os.File, error) {
 }
 
 // fill lets write fill f and makes it durable. It closes f.
-func fill(f *os.File, write func(io.Writer) error) (err error) {
-	defer func() { err = errors.Join(err, f.Close()) }()
+func fill(f *os.File, write func(io.Writer) error) error {
+	return errors.Join(fillOpen(f, write), f.Close())
+}
+
+// fillOpen lets write fill f and makes it durable.
+func fillOpen(f *os.File, write func(io.Writer) error) error {
 	if err := write(f); err != nil {
 		return err
 	}
 	return f.Sync()
+}
+
+// discard closes a file of newBeside and removes it; it is gone already if all
+// went well.
+func discard(f *os.File) {
+	_ = f.Close()
+	_ = os.Remove(f.Name())
+}
+
+// unmoved is an error if the name of a file leads to another by now, as who has
+// the directory can make it.
+func unmoved(f *os.File) error {
+	opened, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Lstat(f.Name())
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(opened, named) {
+		return fmt.Errorf("%s was exchanged meanwhile, and nothing was changed; look who did that", f.Name())
+	}
+	return nil
 }
 
 // place gives a complete file its name, durably. Unless overwrite is set it
