@@ -70,7 +70,7 @@ func (a *app) restore(ctx context.Context, l *config.Loaded, from string, yes bo
 		return err
 	}
 	defer unlock()
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+	if err := makeStoreDirectory(path); err != nil {
 		return err
 	}
 	copied, settings, err := a.copyVerified(ctx, from, path)
