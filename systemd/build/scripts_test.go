@@ -94,12 +94,17 @@ func TestPurgeTakesEverySecret(t *testing.T) {
 		"etc/scalelite/.config.toml.4711":                           "secret",
 		"var/lib/scalelite/scalelite.db":                            "data",
 	})
+	if err := os.MkdirAll(filepath.Join(p.dir, "run/scalelite"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	said := p.run("postrm", "purge")
 	if got := p.files("etc"); len(got) > 0 {
 		t.Errorf("left: %q", got)
 	}
-	if _, err := os.Stat(filepath.Join(p.dir, "etc/scalelite")); !os.IsNotExist(err) {
-		t.Errorf("the directory of the configuration: %v", err)
+	for _, dir := range []string{"etc/scalelite", "run/scalelite"} {
+		if _, err := os.Stat(filepath.Join(p.dir, dir)); !os.IsNotExist(err) {
+			t.Errorf("the directory %s: %v", dir, err)
+		}
 	}
 	if !strings.Contains(said, "\n  /var/lib/scalelite\n") || !strings.Contains(said, "backups in it hold a copy") {
 		t.Errorf("says:\n%s", said)
