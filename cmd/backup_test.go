@@ -144,6 +144,19 @@ func TestRestoreFollowsNoLink(t *testing.T) {
 	}
 }
 
+// What a restore left that was killed goes with the next one, and nothing else.
+func TestRestoreSweeps(t *testing.T) {
+	t.Parallel()
+	s := restoreSession(t)
+	for _, name := range []string{".scalelite.db.4711", ".scalelite.db.notes", ".scalelite.db.schema-1.4711"} {
+		s.write(name, "x")
+	}
+	s.ok("restore", filepath.Join(s.dir, "backup.db"), "--yes")
+	if got, want := s.files(), ".scalelite.db.notes .scalelite.db.schema-1.4711 backup.db config.toml scalelite.db scalelite.db.before-restore-20261123T083000Z"; got != want {
+		t.Errorf("files %s, want %s", got, want)
+	}
+}
+
 func TestRestoreWhereNothingIs(t *testing.T) {
 	t.Parallel()
 	s := newSession(t, &pool{noService: true})

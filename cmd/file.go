@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // newBeside makes a file that only its owner can read, beside path, so that it
@@ -18,6 +19,22 @@ func newBeside(path string) (*os.File, error) {
 		return nil, fmt.Errorf("there is no directory %s", dir)
 	}
 	return f, err
+}
+
+// sweepBeside removes what newBeside made for path in processes that were killed
+// at it: each is as large as the file itself. The caller sees to it that no other
+// process is at it now. What cannot be removed stays.
+func sweepBeside(path string) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), "."+filepath.Base(path)+".")
+		if ok && number != "" && strings.Trim(number, "0123456789") == "" && e.Type().IsRegular() {
+			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
 }
 
 // fill lets write fill f and makes it durable. It closes f.

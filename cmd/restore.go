@@ -73,6 +73,7 @@ func (a *app) restore(ctx context.Context, l *config.Loaded, from string, yes bo
 	if err := makeStoreDirectory(path); err != nil {
 		return err
 	}
+	sweepBeside(path)
 	copied, settings, err := a.copyVerified(ctx, from, path)
 	if err != nil {
 		return err

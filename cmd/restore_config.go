@@ -29,6 +29,7 @@ func (a *app) restoreAll(ctx context.Context, from string, yes bool) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
+	sweepBeside(target)
 	staged, err := newBeside(target)
 	if err != nil {
 		return err

@@ -117,3 +117,23 @@ func TestPurgeTakesEverySecret(t *testing.T) {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }
+
+// TestCopiesThatWereCutOff: what an upgrade left that was ended while it copied goes
+// with the next one; the newest three copies stay.
+func TestCopiesThatWereCutOff(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, map[string]string{
+		"var/lib/scalelite/scalelite.db":                                          "data",
+		"var/lib/scalelite/upgrade/scalelite-0.0.1-20261122T083000Z.db":           "data",
+		"var/lib/scalelite/upgrade/scalelite-0.0.1-20261123T083000Z.db.new":       "da",
+		"var/lib/scalelite/upgrade/.scalelite-0.0.1-20261123T093000Z.db.47114711": "dat",
+	})
+	p.write("bin/scalelite", "#!/bin/sh\nexit 1\n", 0o755)
+	if said := p.run("preinst", "upgrade", "0.0.1"); !strings.Contains(said, "the file of the database is copied to /var/lib/scalelite/upgrade/scalelite-0.0.1-") {
+		t.Errorf("says:\n%s", said)
+	}
+	got := p.files("var/lib/scalelite/upgrade")
+	if len(got) != 2 || slices.ContainsFunc(got, func(name string) bool { return !strings.HasSuffix(name, "Z.db") }) {
+		t.Errorf("copies: %q", got)
+	}
+}
