@@ -123,6 +123,40 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// Before the copy gets its name, the service's user may put what it likes into its
+// directory: nobody's file gets the rights of the database, nor its place.
+func TestRestoreFollowsNoLink(t *testing.T) {
+	t.Parallel()
+	s := restoreSession(t)
+	target := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(target, []byte("of root"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.deps.verify = func(_ context.Context, copied string) error {
+		return errors.Join(os.Remove(copied), os.Symlink(target, copied))
+	}
+	s.run("", "restore", filepath.Join(s.dir, "backup.db"), "--yes").wantFail(t, exitFailure, "was exchanged meanwhile")
+	if info, err := os.Stat(target); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file that a link leads to: %v, %v", info.Mode(), err)
+	}
+	if info, err := os.Lstat(filepath.Join(s.dir, "scalelite.db")); err != nil || !info.Mode().IsRegular() || s.read("scalelite.db") != "present" {
+		t.Errorf("the database: %v, %v", info.Mode(), err)
+	}
+}
+
+// What a restore left that was killed goes with the next one, and nothing else.
+func TestRestoreSweeps(t *testing.T) {
+	t.Parallel()
+	s := restoreSession(t)
+	for _, name := range []string{".scalelite.db.4711", ".scalelite.db.notes", ".scalelite.db.schema-1.4711"} {
+		s.write(name, "x")
+	}
+	s.ok("restore", filepath.Join(s.dir, "backup.db"), "--yes")
+	if got, want := s.files(), ".scalelite.db.notes .scalelite.db.schema-1.4711 backup.db config.toml scalelite.db scalelite.db.before-restore-20261123T083000Z"; got != want {
+		t.Errorf("files %s, want %s", got, want)
+	}
+}
+
 func TestRestoreWhereNothingIs(t *testing.T) {
 	t.Parallel()
 	s := newSession(t, &pool{noService: true})

@@ -21,6 +21,11 @@ func formerName(path string, schema int) string { return fmt.Sprintf("%s.schema-
 // keepFormer copies a database before it is upgraded, and says how to go back.
 // The copy was looked through when it has its name.
 func keepFormer(ctx context.Context, engine *boltkv.Engine, log *slog.Logger, from, to int) error {
+	// The lock of the database is held: nobody else makes such a copy now. One who
+	// is killed at it is started again, and killed again perhaps.
+	for schema := 1; schema <= from; schema++ {
+		sweepBeside(formerName(engine.Path(), schema))
+	}
 	name := formerName(engine.Path(), from)
 	f, err := newBeside(name)
 	if err != nil {

@@ -85,6 +85,12 @@ func TestUpgradeAndBack(t *testing.T) {
 	if err := os.WriteFile(former, []byte("of an upgrade long ago"), 0o640); err != nil {
 		t.Fatal(err)
 	}
+	// What processes left that were killed while they copied.
+	for _, killed := range []string{".scalelite.db.schema-1.1234567890", ".scalelite.db.schema-1.17"} {
+		if err := os.WriteFile(filepath.Join(dir, killed), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var log bytes.Buffer
 	c, err := openAt(t, path, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {

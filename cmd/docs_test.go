@@ -82,3 +82,37 @@ func TestReferenceNamesWhatIsReadAtStart(t *testing.T) {
 		t.Errorf("keys that are read at start only (-settled +docs):\n%s", diff)
 	}
 }
+
+// TestFirstMinutesAreTrue: what the first five minutes show of status has the lines
+// that a new installation prints.
+func TestFirstMinutesAreTrue(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, ok := strings.Cut(string(raw), "\n# scalelite status\n")
+	shown, _, ok2 := strings.Cut(shown, "\n# ")
+	if !ok || !ok2 {
+		t.Fatal("there is no status in it")
+	}
+	p := newProcess(t, "")
+	p.start()
+	printed, errOut, err := p.run("status")
+	if err != nil {
+		t.Fatal(errOut)
+	}
+	// Below the table of the servers, or what stands in its place.
+	labels := func(text string) (all []string) {
+		_, text, _ = strings.Cut(text, "\n\n")
+		for line := range strings.Lines(text) {
+			if label, _, ok := strings.Cut(line, "  "); ok {
+				all = append(all, label)
+			}
+		}
+		return all
+	}
+	if diff := cmp.Diff(labels(printed), labels(shown)); diff != "" || len(labels(shown)) < 3 {
+		t.Errorf("status prints other lines than docs/install.md shows (-prints +shows):\n%s", diff)
+	}
+}

@@ -70,14 +70,15 @@ func (a *app) restore(ctx context.Context, l *config.Loaded, from string, yes bo
 		return err
 	}
 	defer unlock()
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+	if err := makeStoreDirectory(path); err != nil {
 		return err
 	}
+	sweepBeside(path)
 	copied, settings, err := a.copyVerified(ctx, from, path)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(copied) // gone already if all went well
+	defer discard(copied)
 	if exists {
 		if err := a.confirm(ctx, yes, fmt.Sprintf("The database %s will be replaced; it is kept beside it.", path)); err != nil {
 			return err
@@ -130,41 +131,42 @@ func lockFile(path string) (unlock func(), exists bool, err error) {
 }
 
 // copyVerified copies the database of a backup beside path and looks through the
-// copy: what was looked at is what is put in place. It returns the configuration
-// that is in the backup, nil if there is none.
-func (a *app) copyVerified(ctx context.Context, from, path string) (name string, settings []byte, err error) {
+// copy: what was looked at is what is put in place. The copy stays open, so that
+// its rights are given to it and not to what its name leads to later. It returns
+// the configuration that is in the backup, nil if there is none.
+func (a *app) copyVerified(ctx context.Context, from, path string) (copied *os.File, settings []byte, err error) {
 	in, shown := a.stdin, "standard input"
 	if from != "-" {
 		f, err := os.Open(from)
 		if err != nil {
-			return "", nil, err
+			return nil, nil, err
 		}
 		defer f.Close()
 		in, shown = f, from
 	}
 	out, err := newBeside(path)
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	defer func() {
 		if err != nil {
-			_ = os.Remove(out.Name())
+			discard(out)
 		}
 	}()
-	if err := fill(out, func(w io.Writer) (err error) {
+	if err := fillOpen(out, func(w io.Writer) (err error) {
 		settings, err = unpack(ctx, in, w)
 		return err
 	}); err != nil {
-		return "", nil, fmt.Errorf("copy %s: %w", shown, err)
+		return nil, nil, fmt.Errorf("copy %s: %w", shown, err)
 	}
 	if err := a.verify(ctx, out.Name()); err != nil {
 		if ctx.Err() != nil {
-			return "", nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
 		reason := strings.ReplaceAll(err.Error(), out.Name(), "the copy")
-		return "", nil, fmt.Errorf("%s cannot be restored: %s", shown, reason)
+		return nil, nil, fmt.Errorf("%s cannot be restored: %s", shown, reason)
 	}
-	return out.Name(), settings, nil
+	return out, settings, nil
 }
 
 // unpack writes the database of a backup to w, whether it is a database or one
@@ -178,10 +180,10 @@ func unpack(ctx context.Context, in io.Reader, w io.Writer) ([]byte, error) {
 	return nil, err
 }
 
-// replace puts the file at copied in the place of the database, and keeps that
+// replace puts the file copied in the place of the database, and keeps that
 // under the name it returns. There is a database at path at every moment.
-func (a *app) replace(copied, path string, exists bool) (former string, err error) {
-	if err := inherit(copied, path, exists); err != nil {
+func (a *app) replace(copied *os.File, path string, exists bool) (former string, err error) {
+	if err := errors.Join(inherit(copied, path, exists), unmoved(copied)); err != nil {
 		return "", err
 	}
 	if exists {
@@ -196,27 +198,28 @@ func (a *app) replace(copied, path string, exists bool) (former string, err erro
 			}
 		}
 	}
-	return former, place(copied, path, true)
+	return former, place(copied.Name(), path, true)
 }
 
 // inherit gives the new file the owner and mode of the database it replaces,
 // or else of its directory's owner: the service must be able to open it.
-func inherit(copied, path string, exists bool) error {
-	if !exists {
-		if err := os.Chmod(copied, 0o640); err != nil {
-			return err
-		}
-		return likeDirectory(copied)
+func inherit(copied *os.File, path string, exists bool) error {
+	like, mode := filepath.Dir(path), fs.FileMode(0o640)
+	if exists {
+		like = path
 	}
-	info, err := os.Stat(path)
+	info, err := os.Stat(like)
 	if err != nil {
 		return err
 	}
-	if err := os.Chmod(copied, info.Mode().Perm()); err != nil {
+	if exists {
+		mode = info.Mode().Perm()
+	}
+	if err := copied.Chmod(mode); err != nil {
 		return err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
-		return os.Lchown(copied, int(st.Uid), int(st.Gid))
+		return copied.Chown(int(st.Uid), int(st.Gid))
 	}
 	return nil
 }

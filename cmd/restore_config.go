@@ -29,12 +29,13 @@ func (a *app) restoreAll(ctx context.Context, from string, yes bool) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
+	sweepBeside(target)
 	staged, err := newBeside(target)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(staged.Name()) // gone already if all went well
-	if err := fill(staged, func(w io.Writer) error {
+	defer discard(staged)
+	if err := fillOpen(staged, func(w io.Writer) error {
 		_, err := w.Write(settings)
 		return err
 	}); err != nil {
@@ -49,7 +50,7 @@ func (a *app) restoreAll(ctx context.Context, from string, yes bool) error {
 	if err := a.restore(ctx, l, from, yes); err != nil {
 		return err
 	}
-	return a.replaceConfig(staged.Name(), target, settings)
+	return a.replaceConfig(staged, target, settings)
 }
 
 // configOf is the configuration in a backup.
@@ -75,7 +76,7 @@ func configOf(name string) ([]byte, error) {
 
 // replaceConfig puts the configuration in place, and keeps the former one, if it
 // differs.
-func (a *app) replaceConfig(staged, target string, settings []byte) error {
+func (a *app) replaceConfig(staged *os.File, target string, settings []byte) error {
 	former, err := os.ReadFile(target)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -97,7 +98,10 @@ func (a *app) replaceConfig(staged, target string, settings []byte) error {
 		}
 		defer fmt.Fprintf(a.stdout, "The former configuration is %s.\n", kept)
 	}
-	if err := place(staged, target, true); err != nil {
+	if err := unmoved(staged); err != nil {
+		return err
+	}
+	if err := place(staged.Name(), target, true); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s is restored.\n", target)
@@ -105,7 +109,7 @@ func (a *app) replaceConfig(staged, target string, settings []byte) error {
 }
 
 // forService gives a new configuration the group that the service reads it with.
-func forService(path string) error {
+func forService(f *os.File) error {
 	g, err := user.LookupGroup(adminGroup)
 	if err != nil || os.Geteuid() != 0 {
 		return nil
@@ -114,5 +118,5 @@ func forService(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.Chown(path, 0, gid), os.Chmod(path, 0o640))
+	return errors.Join(f.Chown(0, gid), f.Chmod(0o640))
 }

@@ -38,7 +38,8 @@ it was made, changed, or already there:
     home directory belongs to root, so that a key can change nothing in it
   - the directories of [recordings]: the spool is writable for the group, which
     its files inherit (setgid); all belong to the service, with what is in them
-  - the directories of database and backups
+  - the directories of database and backups; those that root made for them alone,
+    and a database of root, get to be the service's
 
 It may be run again at any time, and does nothing then that is not needed. It
 needs root; --dry-run does not, and changes nothing.`,
@@ -147,11 +148,11 @@ func (s *setup) tell(verb, thing string) {
 func (s *setup) prove() error {
 	c := s.loaded.Config.Recordings
 	var errs []error
-	own := []string{c.SpoolDir, c.FailedDir, c.WorkDir, c.PublishedDir, c.UnpublishedDir, filepath.Dir(s.loaded.Config.Store.Path), s.loaded.Config.Store.Backups()}
+	own := []string{c.SpoolDir, c.FailedDir, c.WorkDir, c.PublishedDir, c.UnpublishedDir}
 	for _, dir := range own {
 		errs = append(errs, s.service.reaches(dir, 7))
 	}
-	return errors.Join(append(errs, s.sender.reaches(c.SpoolDir, 3))...)
+	return errors.Join(append(errs, s.reachesStore(), s.sender.reaches(c.SpoolDir, 3))...)
 }
 
 // next says what is left to do.

@@ -45,7 +45,7 @@ type directory struct {
 	shared bool
 	// whole: what is in it belongs to the service, too.
 	whole bool
-	// private: one that is there is left as it is.
+	// private: one that is there is left as it is, unless root made it for this.
 	private bool
 }
 
@@ -79,8 +79,7 @@ func (s *setup) makeDirectory(d directory) error {
 	}
 	defer place.Close()
 	if d.private {
-		s.tell("", d.path)
-		return nil
+		return s.mendStore(d.path, place)
 	}
 	return s.mendDirectory(d, place)
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"os"
 	"strings"
 	"syscall"
@@ -125,6 +126,60 @@ func TestSetupFollowsLinksOfRootAlone(t *testing.T) {
 	if got := w.sh("stat -c '%a %U %n' /srv/root /srv/root/*"); got != "700 root /srv/root\n700 root /srv/root/below\n" {
 		t.Errorf("root gave away or made:\n%s", got)
 	}
+}
+
+// What root has restored to a place of its own becomes the service's, and nobody
+// is told to open the directory of the secrets.
+func TestSetupGivesTheDatabase(t *testing.T) {
+	if !inNamespace(t, setupSystem) {
+		return
+	}
+	w := newWorld(t)
+	w.sh("useradd --system --user-group --shell /usr/sbin/nologin scalelite")
+	restored := func() {
+		t.Helper()
+		if r := w.run("database", "restore", "-", "--yes"); r.code != 0 {
+			t.Fatal(r.err)
+		}
+	}
+	w.deps.verify = func(context.Context, string) error { return nil }
+	want := func(dir, database string) {
+		t.Helper()
+		if got := w.stat("/srv/lib"); got != dir {
+			t.Errorf("the directory is %s, want %s", got, dir)
+		}
+		if got := w.stat("/srv/lib/scalelite.db"); got != database {
+			t.Errorf("the database is %s, want %s", got, database)
+		}
+	}
+	restored() // which makes the directory
+	want("750 scalelite:scalelite", "640 scalelite:scalelite")
+
+	w.sh("rm -r /srv/lib; mkdir -m 750 /srv/lib")
+	restored()
+	want("750 root:root", "640 root:root")
+	if plan := w.ok("recordings", "setup", "--dry-run"); !strings.Contains(plan, "to be changed  /srv/lib\n") {
+		t.Errorf("%s", plan)
+	}
+	want("750 root:root", "640 root:root")
+	if out := w.ok("recordings", "setup"); !strings.Contains(out, "changed        /srv/lib\n") || !strings.Contains(out, "/srv/lib/scalelite.db, of the user scalelite\n") {
+		t.Errorf("%s", out)
+	}
+	want("750 scalelite:scalelite", "640 scalelite:scalelite")
+	if out := w.ok("recordings", "setup"); strings.Contains(out, "changed") {
+		t.Errorf("%s", out)
+	}
+	w.sh("chown root:root /srv/lib/scalelite.db")
+	w.ok("recordings", "setup")
+	want("750 scalelite:scalelite", "640 scalelite:scalelite")
+
+	w.sh("chown -R root:root /srv/lib; echo x > /srv/lib/of-another-program")
+	r := w.run("", "recordings", "setup")
+	r.wantFail(t, exitFailure, "a directory of its own in store.path")
+	if strings.Contains(r.err, "chmod") {
+		t.Errorf("%s", r.err)
+	}
+	want("750 root:root", "640 root:root")
 }
 
 func TestSetupRefusesWhatCannotWork(t *testing.T) {

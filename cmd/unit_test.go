@@ -69,6 +69,27 @@ func TestUnitAndProgramAgree(t *testing.T) {
 	}
 }
 
+// TestUnitAndTmpfilesAgree: a boot makes the directory of the admin socket as the
+// unit does, so that neither changes what the other made, and no other directory.
+func TestUnitAndTmpfilesAgree(t *testing.T) {
+	t.Parallel()
+	unit := readUnit(t)
+	text, err := os.ReadFile("../systemd/deb/tmpfiles.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			rules = append(rules, line)
+		}
+	}
+	want := []string{"d /run/" + unit["RuntimeDirectory"][0] + " " + unit["RuntimeDirectoryMode"][0] + " " + unit["User"][0] + " " + unit["Group"][0] + " -"}
+	if !slices.Equal(rules, want) {
+		t.Errorf("the rules are %q, want %q", rules, want)
+	}
+}
+
 // TestUnitAndPathsAgree: the program may write where its defaults say.
 func TestUnitAndPathsAgree(t *testing.T) {
 	t.Parallel()

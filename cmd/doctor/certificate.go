@@ -103,7 +103,8 @@ func (p *patient) fileError(key, file string, err error) Finding {
 
 // judgeLeaf is about names and times.
 func (p *patient) judgeLeaf(subject string, names []string, leaf *x509.Certificate, notice time.Duration) Finding {
-	now, host := p.sys.Now(), ascii(strings.TrimSuffix(p.cfg.Web.Host, "."))
+	now := p.sys.Now()
+	without, lacks := p.uncovered(leaf)
 	left := leaf.NotAfter.Sub(now)
 	until := leaf.NotAfter.UTC().Format(time.DateTime) + " UTC"
 	renew := "put a renewed certificate and its key in place; the service takes them up within seconds"
@@ -114,14 +115,25 @@ func (p *patient) judgeLeaf(subject string, names []string, leaf *x509.Certifica
 	case leaf.NotBefore.After(now):
 		return fail(subject, "the certificate is not valid before %s UTC", leaf.NotBefore.UTC().Format(time.DateTime)).because(noTLS).
 			do("check the clock of this machine, or put the former certificate back", p.root("timedatectl"), look)
-	case host != "" && leaf.VerifyHostname(host) != nil:
-		return fail(subject, "the certificate is for %s, not for web.host %s", nameList(names), host).because(noTLS).
-			do("get one for that name, or correct web.host", look)
+	case lacks:
+		return fail(subject, "the certificate is for %s, not for %s %s", nameList(names), without.key, without.host).because(noTLS).
+			do("get one for that name, too, or correct "+without.key, look)
 	case left < notice:
 		return warn(subject, "the certificate expires on %s, in %s", until, age(left)).
 			because("After that browsers and front-ends refuse to connect.").do(renew, look)
 	}
 	return good(subject, "the certificate is for %s and valid until %s", nameList(names), until)
+}
+
+// uncovered returns the first of our names that a certificate is not for; false if
+// it is for all of them.
+func (p *patient) uncovered(leaf *x509.Certificate) (publicName, bool) {
+	for _, n := range p.names() {
+		if leaf.VerifyHostname(n.host) != nil {
+			return n, true
+		}
+	}
+	return publicName{}, false
 }
 
 func nameList(names []string) string {
@@ -208,10 +220,16 @@ func (p *patient) acmeCertificate() Finding {
 	}
 	leaf := &x509.Certificate{DNSNames: state.Names, NotAfter: state.NotAfter}
 	f := p.judgeLeaf(host, state.Names, leaf, acmeNotice)
-	if f.Result != OK {
-		if state.Error != "" {
-			f.Found += "; the last attempt to renew it failed: " + firstLine(state.Error)
+	if state.Error != "" {
+		if f.Result == OK {
+			f = warn(host, "%s", f.Found).because("If it goes on failing, browsers and front-ends that come by that name refuse to connect.")
 		}
+		f.Found += "; the last attempt to get or renew it failed: " + firstLine(state.Error)
+	}
+	if n, lacks := p.uncovered(leaf); lacks && n.key == aliasesKey {
+		retry[0] = p.control("restart") // the aliases are those of the start
+	}
+	if f.Result != OK {
 		f = f.do(help, retry...)
 	}
 	return f

@@ -8,32 +8,67 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/idna"
 
 	"scalelite/web"
 )
 
-// nameResult is where web.host leads.
+// nameResult is where a name leads.
 type nameResult struct {
 	addrs []netip.Addr
 	here  []netip.Addr // those of addrs that are this machine's
 	ours  []netip.Addr // those of this machine that the internet could reach
 }
 
-// name looks whether web.host leads to this machine.
+// publicName is a name that the service answers to, as the DNS has it, and the key
+// of the configuration that says so.
+type publicName struct{ key, host string }
+
+const aliasesKey = "web.host_aliases"
+
+// names are web.host, if there is one, and then web.host_aliases.
+func (p *patient) names() []publicName {
+	var all []publicName
+	add := func(key, host string) {
+		if host = strings.TrimSuffix(host, "."); host != "" {
+			all = append(all, publicName{key, ascii(host)})
+		}
+	}
+	add("web.host", p.cfg.Web.Host)
+	for _, alias := range p.cfg.Web.HostAliases {
+		add(aliasesKey, alias)
+	}
+	return all
+}
+
+// name looks whether web.host and its aliases lead to this machine.
 func (p *patient) name(ctx context.Context) []Finding {
-	host := strings.TrimSuffix(p.cfg.Web.Host, ".")
-	if host == "" {
+	names := p.names()
+	if len(names) == 0 {
 		return []Finding{warn("", "web.host is empty").
 			because("Links to recordings are made of the name that each caller used, and no name is refused; a certificate by ACME needs it.").
 			do(`set it to the public name of this machine: host = "lb.example.org" below [web]`, p.edit(false)...)}
 	}
-	r, err := p.resolve(ctx, host)
-	if err != nil {
-		return []Finding{p.nameError(host, err)}
+	return eachName(names, func(n publicName) Finding {
+		r, err := p.resolve(ctx, n.host)
+		if err != nil {
+			return p.nameError(n, err)
+		}
+		return p.judgeName(n, r)
+	})
+}
+
+// eachName looks at all names at once: one that nobody answers for takes its time.
+func eachName(names []publicName, look func(publicName) Finding) []Finding {
+	found := make([]Finding, len(names))
+	var all sync.WaitGroup
+	for i, n := range names {
+		all.Go(func() { found[i] = look(n) })
 	}
-	return []Finding{p.judgeName(host, r)}
+	all.Wait()
+	return found
 }
 
 func (p *patient) resolve(ctx context.Context, host string) (r nameResult, err error) {
@@ -67,7 +102,8 @@ func ascii(host string) string {
 	return host
 }
 
-func (p *patient) nameError(host string, err error) Finding {
+func (p *patient) nameError(n publicName, err error) Finding {
+	host := n.host
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && !dns.IsNotFound {
 		return warn(host, "the DNS does not answer: %s", dns.Err).
 			because("Without it this machine finds neither the BBB servers nor the front-ends.").
@@ -76,15 +112,15 @@ func (p *patient) nameError(host string, err error) Finding {
 		return skip(host, "%v", err)
 	}
 	return fail(host, "the name does not exist in the DNS").
-		because("Nobody finds the service, and there is no certificate for it.").
-		do("make an A record (and AAAA, if this machine has an IPv6 address) for it, where the domain is managed, with the address of this machine", p.addressCommand())
+		because("Nobody finds the service by it, and there is no certificate for it.").
+		do("make an A record (and AAAA, if this machine has an IPv6 address) for it, where the domain is managed, with the address of this machine; or correct "+n.key, p.addressCommand())
 }
 
 // addressCommand shows the addresses of this machine.
 func (p *patient) addressCommand() string { return "ip -brief address" }
 
-func (p *patient) judgeName(host string, r nameResult) Finding {
-	list := addrText(r.addrs)
+func (p *patient) judgeName(n publicName, r nameResult) Finding {
+	host, list := n.host, addrText(r.addrs)
 	loopback := func(a netip.Addr) bool { return a.IsLoopback() }
 	const why = "Front-ends, browsers and the certificate authority go where the name leads."
 	switch {
@@ -101,10 +137,10 @@ func (p *patient) judgeName(host string, r nameResult) Finding {
 	case len(r.ours) == 0:
 		return warn(host, "it leads to %s; this machine has private addresses only", list).
 			because("Behind a router that is as it should be, if the router passes the ports on to this machine; this cannot be seen from here.").
-			do("look from outside, on a machine that is not behind the same router", shell("curl", "-fsS", p.publicBase()+"/health_check"))
+			do("look from outside, on a machine that is not behind the same router", shell("curl", "-fsS", p.publicBase(host)+"/health_check"))
 	case p.cfg.Web.TLS != web.TLSOff:
 		return fail(host, "it leads to %s, but this machine is %s", list, addrText(r.ours)).because(why).
-			do("correct the A and AAAA records of the name, or web.host", shell("getent", "ahosts", host), p.addressCommand())
+			do("correct the A and AAAA records of the name, or "+n.key, shell("getent", "ahosts", host), p.addressCommand())
 	}
 	return warn(host, "it leads to %s, but this machine is %s", list, addrText(r.ours)).
 		because(why+" With web.tls = \"off\" it may be a proxy on another machine.").

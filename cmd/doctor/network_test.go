@@ -263,12 +263,13 @@ func TestACMECertificate(t *testing.T) {
 		result Result
 		texts  []string
 	}{
-		"there":   {&admin.CertificateState{Names: []string{"lb.example.org"}, NotAfter: in(60 * day)}, OK, nil},
-		"refused": {&admin.CertificateState{Error: "http-01: connection: 203.0.113.10: Timeout"}, Fail, []string{"no certificate yet: http-01: connection", "ports 80 and 443", "systemctl reload"}},
-		"late":    {&admin.CertificateState{Names: []string{"lb.example.org"}, NotAfter: in(9*day + time.Hour), Error: "rateLimited"}, Warn, []string{"in 9 d", "renew it failed: rateLimited"}},
-		"expired": {&admin.CertificateState{Names: []string{"lb.example.org"}, NotAfter: in(-day)}, Fail, []string{"has expired"}},
-		"renamed": {&admin.CertificateState{Names: []string{"old.example.org"}, NotAfter: in(60 * day)}, Fail, []string{"not for web.host"}},
-		"settled": {nil, Skipped, []string{"systemctl restart"}},
+		"there":     {&admin.CertificateState{Names: []string{"lb.example.org"}, NotAfter: in(60 * day)}, OK, nil},
+		"refused":   {&admin.CertificateState{Error: "http-01: connection: 203.0.113.10: Timeout"}, Fail, []string{"no certificate yet: http-01: connection", "ports 80 and 443", "systemctl reload"}},
+		"late":      {&admin.CertificateState{Names: []string{"lb.example.org"}, NotAfter: in(9*day + time.Hour), Error: "rateLimited"}, Warn, []string{"in 9 d", "renew it failed: rateLimited"}},
+		"expired":   {&admin.CertificateState{Names: []string{"lb.example.org"}, NotAfter: in(-day)}, Fail, []string{"has expired"}},
+		"renamed":   {&admin.CertificateState{Names: []string{"old.example.org"}, NotAfter: in(60 * day)}, Fail, []string{"not for web.host"}},
+		"one fails": {&admin.CertificateState{Names: []string{"lb.example.org"}, NotAfter: in(60 * day), Error: "lb.example.org: rateLimited"}, Warn, []string{"valid until", "renew it failed: lb.example.org: rateLimited", "systemctl reload"}},
+		"settled":   {nil, Skipped, []string{"systemctl restart"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -357,4 +358,97 @@ func TestPortOfAUnit(t *testing.T) {
 	if strings.Contains(report.Findings[1].Found, "4711") {
 		t.Error("the inode is no news for people")
 	}
+}
+
+// TestPortThatSystemdKeeps: systemd holds the sockets of the service while it is
+// started anew, and those of a socket unit. Nobody is told to stop process 1.
+func TestPortThatSystemdKeeps(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		stored, triggered string
+		result            Result
+		texts             []string
+	}{
+		"between two starts":    {"2", "", OK, []string{"systemd keeps port 3998 of web.listen for the service"}},
+		"of its socket unit":    {"0", "scalelite.socket", OK, []string{"systemd keeps port 3998"}},
+		"of another's unit":     {"0", "", Fail, []string{"port 3998 of web.listen is taken by systemd", "systemctl list-sockets"}},
+		"systemd does not tell": {"", "", OK, []string{"systemd keeps port 3998"}},
+		"in a container":        {"none", "", Fail, []string{"port 3998 of web.listen is taken by init, process 1", "ss -ltnp"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.stopped()
+			w.keys["web.listen"] = `"127.0.0.1:3998"`
+			comm := "systemd\n"
+			switch w.unit["TriggeredBy"] = c.triggered; c.stored {
+			case "":
+			case "none":
+				comm, w.options.System.Systemd = "init\n", w.path("nothing")
+			default:
+				w.unit["NFileDescriptorStore"] = c.stored
+			}
+			w.write("proc/net/tcp", "   0: 0100007F:0F9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n")
+			w.write("proc/1/comm", comm)
+			w.write("proc/1/cgroup", "0::/init.scope\n")
+			w.mkdir("proc/1/fd")
+			if err := os.Symlink("socket:[4711]", w.path("proc/1/fd/40")); err != nil {
+				t.Fatal(err)
+			}
+			f := w.look("ports").Findings[0]
+			f.want(t, c.result, c.texts...)
+			if strings.Contains(strings.Join(f.Commands, "\n"), "kill") {
+				t.Errorf("tells to end process 1: %q", f.Commands)
+			}
+		})
+	}
+}
+
+// TestAliases: each name in web.host_aliases is looked at as web.host is.
+func TestAliases(t *testing.T) {
+	t.Parallel()
+	const alias = "old.example.org"
+	in60Days := time.Now().Add(60 * 24 * time.Hour)
+	aliased := func(t *testing.T) *world {
+		w := newWorld(t)
+		w.keys["web.host_aliases"] = fmt.Sprintf("[%q]", alias)
+		return w
+	}
+	t.Run("without a certificate by ACME", func(t *testing.T) {
+		w := aliased(t)
+		w.keys["web.tls"] = `"auto"`
+		w.pool.exam.Certificate = &admin.CertificateState{Names: []string{"lb.example.org"}, NotAfter: in60Days, Error: alias + ": http-01: dns: NXDOMAIN"}
+		only(t, w.look("certificate")).want(t, Fail, "for lb.example.org, not for web.host_aliases "+alias, "http-01: dns: NXDOMAIN", "systemctl restart")
+		w.pool.exam.Certificate = &admin.CertificateState{Names: []string{"lb.example.org", alias}, NotAfter: in60Days}
+		fine(t, w.look("certificate"))
+	})
+	t.Run("not in the certificate of the files", func(t *testing.T) {
+		w := aliased(t)
+		w.stopped()
+		w.pair(nil)
+		only(t, w.look("certificate")).want(t, Fail, "not for web.host_aliases "+alias)
+		w.pair(func(c *x509.Certificate) { c.DNSNames = append(c.DNSNames, alias) })
+		only(t, w.look("certificate")).want(t, Warn, "does not know the authority")
+	})
+	t.Run("not in the DNS", func(t *testing.T) {
+		only(t, aliased(t).look("name")).want(t, Fail, alias, "does not exist in the DNS", "correct web.host_aliases")
+	})
+	t.Run("elsewhere", func(t *testing.T) {
+		w := aliased(t)
+		w.keys["web.tls"] = `"auto"`
+		lookup := w.options.System.Lookup
+		w.options.System.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			if host == alias {
+				return []netip.Addr{netip.MustParseAddr("203.0.113.99")}, nil
+			}
+			return lookup(ctx, host)
+		}
+		only(t, w.look("name")).want(t, Fail, alias, "leads to 203.0.113.99", "or web.host_aliases")
+	})
+	t.Run("nobody answers", func(t *testing.T) {
+		w := aliased(t)
+		only(t, w.look("public")).want(t, Fail, "https://"+alias, "the connection is refused")
+		w.hosts["https://"+alias] = w.hosts["https://lb.example.org"]
+		fine(t, w.look("public"))
+	})
 }

@@ -149,16 +149,29 @@ func (p *patient) free(a address, host, port string) Finding {
 		return good(a.value, "port %s of %s is free for the service, which does not run", port, a.key)
 	}
 	by := holderOf(p.sys.Proc, taken.inode)
+	if by.pid == 1 && p.keptForService() {
+		return good(a.value, "systemd keeps port %s of %s for the service, which does not run", port, a.key)
+	}
 	f := fail(a.value, "port %s of %s is taken by %s", port, a.key, by).because("The service cannot start: its port must be free.")
 	other := fmt.Sprintf(`or let the service listen elsewhere: %s in %s`, a.key, p.configFile())
 	switch {
 	case by.unit != "" && by.unit != unitName:
 		return f.do("stop that program for good, "+other, p.root("systemctl", "disable", "--now", by.unit), p.control("restart"))
-	case by.pid != 0:
+	case by.pid == 1 && isDir(p.sys.Systemd):
+		return f.do("see which socket unit has it, and switch that off, "+other, p.root("systemctl", "list-sockets", "--all"), p.root("ss", "-ltnp"))
+	case by.pid > 1:
 		return f.do("stop that program, "+other, p.root("kill", strconv.Itoa(by.pid)), p.control("restart"))
 	}
-	if p.sys.UID != 0 {
+	if by.pid == 0 && p.sys.UID != 0 {
 		return f.do("see which program it is, as root", p.rootScalelite("doctor", "--only", "ports"))
 	}
 	return f.do("see which program it is, "+other, p.root("ss", "-ltnp"))
+}
+
+// keptForService tells whether what the first process of the machine has is for the
+// service: systemd keeps its sockets while it is started anew, and those of a
+// socket unit for as long as that runs. Another socket unit is in the way.
+func (p *patient) keptForService() bool {
+	stored, told := p.unitState["NFileDescriptorStore"]
+	return isDir(p.sys.Systemd) && (!told || stored != "0" || strings.Contains(p.unitState["TriggeredBy"], ".socket"))
 }

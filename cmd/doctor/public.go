@@ -18,9 +18,8 @@ import (
 	"scalelite/web"
 )
 
-// publicBase is the address that front-ends have.
-func (p *patient) publicBase() string {
-	host := ascii(strings.TrimSuffix(p.cfg.Web.Host, "."))
+// publicBase is the address that front-ends have, by one of our names.
+func (p *patient) publicBase(host string) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
@@ -33,13 +32,18 @@ func (p *patient) publicBase() string {
 	return "https://" + host
 }
 
-// public goes the way of a front-end: over the name, through whatever is in
+// public goes the way of a front-end: over each name, through whatever is in
 // front, with a signed call.
 func (p *patient) public(ctx context.Context) []Finding {
 	if p.cfg.Web.Host == "" {
 		return []Finding{skip("", "web.host is empty")}
 	}
-	bases := []string{p.publicBase()}
+	return eachName(p.names(), func(n publicName) Finding { return p.publicBy(ctx, n.host) })
+}
+
+// publicBy asks at the addresses that a name may have.
+func (p *patient) publicBy(ctx context.Context, name string) Finding {
+	bases := []string{p.publicBase(name)}
 	if p.cfg.Web.TLS == web.TLSOff {
 		host := strings.TrimPrefix(bases[0], "https://")
 		bases = append(bases, "http://"+host)
@@ -53,22 +57,22 @@ func (p *patient) public(ctx context.Context) []Finding {
 	}
 	var first *Finding
 	for _, base := range bases {
-		f, answered := p.publicAt(ctx, base)
+		f, answered := p.publicAt(ctx, name, base)
 		if answered {
-			return []Finding{f}
+			return f
 		}
 		if first == nil {
 			first = &f
 		}
 	}
-	return []Finding{*first}
+	return *first
 }
 
 // publicAt asks one address; answered is false if nobody is there.
-func (p *patient) publicAt(ctx context.Context, base string) (f Finding, answered bool) {
+func (p *patient) publicAt(ctx context.Context, name, base string) (f Finding, answered bool) {
 	status, body, err := p.publicGet(ctx, base+"/health_check")
 	if err != nil {
-		return p.unreachable(ctx, base, err), tlsTrouble(err)
+		return p.unreachable(ctx, name, base, err), tlsTrouble(err)
 	}
 	const why = "This is the way that front-ends and browsers take."
 	look := shell("curl", "-sS", "-i", base+"/health_check")
@@ -136,13 +140,13 @@ func (p *patient) signedCall(ctx context.Context, base string) Finding {
 }
 
 // unreachable is about a name at which nobody answers, seen from here.
-func (p *patient) unreachable(ctx context.Context, base string, err error) Finding {
+func (p *patient) unreachable(ctx context.Context, name, base string, err error) Finding {
 	look := shell("curl", "-sS", "-i", base+"/health_check")
 	if tlsTrouble(err) {
 		return fail(base, "%s", plainError(err)).because(noTLS).
 			do("the check 'certificate' tells more, or the proxy in front has to be given a good one", look)
 	}
-	r, failed := p.resolve(ctx, strings.TrimSuffix(p.cfg.Web.Host, "."))
+	r, failed := p.resolve(ctx, name)
 	if failed == nil && len(r.here) == 0 {
 		return warn(base, "it does not answer this machine: %s", plainError(err)).
 			because("Many routers do not lead back inside who asks for their outer address, so from here this cannot be told from a service that nobody reaches.").

@@ -304,6 +304,10 @@ func TestSchedule(t *testing.T) {
 			}
 			return len(files)
 		}
+		synctest.Wait()
+		if st, err := k.Status(); err != nil || !st.Next.Equal(time.Now().Add(startDelay)) {
+			t.Errorf("at the start: %+v, %v", st, err)
+		}
 		time.Sleep(2 * startDelay)
 		if made() != 1 { // there was none at all
 			t.Errorf("%d after the start", made())
@@ -318,7 +322,7 @@ func TestSchedule(t *testing.T) {
 		}
 		s.failWith(errors.New("the disk is full"))
 		time.Sleep(24 * time.Hour)
-		if st, _ := k.Status(); made() != 4 || st.Failed.Cause == "" || time.Since(st.Failed.At) > lookAgain {
+		if st, _ := k.Status(); made() != 4 || st.Failed.Cause == "" || time.Since(st.Failed.At) > lookAgain || !st.Next.Equal(st.Failed.At.Add(lookAgain)) {
 			t.Errorf("%d, %+v", made(), st)
 		}
 		s.failWith(nil)

@@ -41,6 +41,7 @@ type Keeper struct {
 
 	mu     sync.Mutex
 	failed Failure
+	wakes  time.Time // when Run looks next
 }
 
 // Dir is the directory of the copies.
@@ -133,8 +134,10 @@ func (k *Keeper) Status() (Status, error) {
 	}
 	if k.o.Schedule != nil {
 		now := k.o.Now()
-		if s.Next = k.due(files, now); s.Next.Before(now) {
-			s.Next = now
+		for _, earliest := range []time.Time{k.due(files, now), k.wakes, now} {
+			if s.Next.Before(earliest) {
+				s.Next = earliest
+			}
 		}
 	}
 	return s, nil
@@ -189,6 +192,9 @@ func (k *Keeper) round(ctx context.Context) time.Duration {
 }
 
 func (k *Keeper) sleep(ctx context.Context, d time.Duration) bool {
+	k.mu.Lock()
+	k.wakes = k.o.Now().Add(d)
+	k.mu.Unlock()
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

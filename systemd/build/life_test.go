@@ -113,6 +113,7 @@ func (l *life) install(t *testing.T) {
 	m.want("inactive", "systemctl is-active scalelite || true")
 	m.want("scalelite scalelite-spool", "id -nG scalelite")
 	m.want("2000", "getent group scalelite-spool | cut -d: -f3")
+	m.want("755 scalelite:scalelite", "stat -c '%a %U:%G' /run/scalelite")
 	m.want(trees, statTrees)
 	m.want("/etc/scalelite/config.toml: ok", "setpriv --reuid=scalelite --regid=scalelite --init-groups scalelite config check")
 	m.want("2", `grep -c '^[a-z_]*secrets = \["[A-Z2-7]\{40\}"\]$' /etc/scalelite/config.toml`)
@@ -149,6 +150,7 @@ func (l *life) start(t *testing.T) {
 	begin := time.Now()
 	m.run("systemctl start scalelite")
 	m.answers("0.0.1")
+	m.want("755 scalelite:scalelite", "stat -c '%a %U:%G' /run/scalelite")
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("the first answer took %v", took)
 	} else {
@@ -272,6 +274,8 @@ func (l *life) remove(t *testing.T) {
 
 func (l *life) purge(t *testing.T) {
 	m := l.on(t)
+	// What "restore --with-config" keeps, and leaves behind when it is killed.
+	m.run("cd /etc/scalelite && cp config.toml config.toml.before-restore-20261123T083000Z && cp config.toml .config.toml.4711")
 	said := m.run("apt-get purge -y scalelite")
 	for _, want := range []string{"\n  /var/bigbluebutton/published\n", "\n  /var/lib/scalelite\n", "userdel scalelite"} {
 		if !strings.Contains(said, want) {
@@ -280,7 +284,7 @@ func (l *life) purge(t *testing.T) {
 	}
 	m.want("", "find /etc /usr/bin /usr/lib /usr/share -name '*scalelite*'  ! -path '/etc/scalelite*' -print; ls -d /etc/scalelite 2>/dev/null || true")
 	m.run("[ -e /var/lib/scalelite/scalelite.db ] && [ -e /var/bigbluebutton/published/kept ]")
-	m.want("", "ls -d /var/bigbluebutton/unpublished 2>/dev/null || true")
+	m.want("", "ls -d /var/bigbluebutton/unpublished /run/scalelite 2>/dev/null || true")
 	m.run("rm -r /var/lib/scalelite /var/bigbluebutton/published && userdel scalelite && groupdel scalelite-spool")
 }
 

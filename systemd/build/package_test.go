@@ -137,6 +137,7 @@ func checkContents(t *testing.T, deb, arch string) {
 		"/etc/fail2ban/filter.d/scalelite.conf",
 		"/usr/lib/systemd/system/scalelite.service",
 		"/usr/lib/sysusers.d/scalelite.conf",
+		"/usr/lib/tmpfiles.d/scalelite.conf",
 		"/usr/share/bash-completion/completions/scalelite",
 		"/usr/share/doc/scalelite/changelog.gz",
 		"/usr/share/doc/scalelite/config.toml.example",
