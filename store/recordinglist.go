@@ -1,10 +1,11 @@
 package store
 
 import (
-	"container/heap"
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,8 +25,8 @@ type RecordingFilter struct {
 	Meta map[string][]string
 }
 
-// matches reports whether a recording passes every condition but IDs, which
-// only lead to candidates.
+// matches reports whether a recording passes every condition but IDs. What an
+// index leads to does; no index is trusted to keep tenants apart.
 func (f RecordingFilter) matches(r Recording) bool {
 	if f.Tenant != nil && r.Tenant != *f.Tenant ||
 		!slices.Contains(f.States, r.State) ||
@@ -46,40 +47,44 @@ func (f RecordingFilter) matches(r Recording) bool {
 }
 
 // Recordings lists what the filter chooses, newest start first, beginning behind
-// after (nil: from the first). It reads no more than it yields, but for
-// candidates that another condition of the filter refuses.
+// after (nil: from the first). It reads no more records than it yields: what is
+// chosen is found where the indexes of all conditions meet. The loop body must
+// not write recordings.
 func (tx *Tx) Recordings(f RecordingFilter, after *Position) iter.Seq2[Recording, error] {
 	return tx.RecordingsFrom(f, after, 0)
 }
 
-// RecordingsFrom is Recordings without the first skip of them. Where the index
-// alone decides, what is skipped is not read.
+// RecordingsFrom is Recordings without the first skip of them, which are not
+// read.
 func (tx *Tx) RecordingsFrom(f RecordingFilter, after *Position, skip int64) iter.Seq2[Recording, error] {
 	return func(yield func(Recording, error) bool) {
 		skip := skip
-		for at, err := range tx.candidates(f, after) {
-			if err != nil {
-				yield(Recording{}, err)
-				return
-			}
-			if skip > 0 && f.counted() {
+		for p, err := range tx.places(f, after) {
+			if err == nil && skip > 0 {
 				skip--
 				continue
 			}
-			r, err := tx.Recording(at.ID)
-			if err != nil {
-				yield(r, fmt.Errorf("recording %q of an index: %w", at.ID, err))
-				return
+			var r Recording
+			if err == nil {
+				r, err = tx.recordingAt(p)
 			}
-			switch {
-			case !f.matches(r):
-			case skip > 0:
-				skip--
-			case !yield(r, nil):
+			if (err != nil || f.matches(r)) && !yield(r, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+func (tx *Tx) recordingAt(p place) (Recording, error) {
+	at, err := p.position()
+	if err != nil {
+		return Recording{}, err
+	}
+	r, err := tx.Recording(at.ID)
+	if err != nil {
+		return r, fmt.Errorf("recording %q of an index: %w", at.ID, err)
+	}
+	return r, nil
 }
 
 // counted: the filter has no conditions but state and tenant, which the index
@@ -106,11 +111,12 @@ func (tx *Tx) MovingRecordings() iter.Seq2[string, error] {
 }
 
 // CountRecordings returns how many recordings the filter chooses. Without
-// conditions on IDs, meetings and metadata it is kept and not counted.
+// conditions on IDs, meetings and metadata it is kept; else keys of indexes are
+// counted, and no record is read.
 func (tx *Tx) CountRecordings(f RecordingFilter) (int64, error) {
 	var n int64
 	if f.counted() {
-		for _, state := range f.States {
+		for _, state := range distinct(f.States) {
 			some, err := tx.count(recordingCount.String(f.scope()).String(string(state)))
 			if err != nil {
 				return 0, err
@@ -119,7 +125,7 @@ func (tx *Tx) CountRecordings(f RecordingFilter) (int64, error) {
 		}
 		return n, nil
 	}
-	for _, err := range tx.Recordings(f, nil) {
+	for _, err := range tx.places(f, nil) {
 		if err != nil {
 			return 0, err
 		}
@@ -135,97 +141,113 @@ func (f RecordingFilter) scope() string {
 	return scopeOf(*f.Tenant)
 }
 
-// candidates yields the positions that the narrowest index has for the filter,
-// in the order of listings, each once.
-func (tx *Tx) candidates(f RecordingFilter, after *Position) iter.Seq2[Position, error] {
+// places yields the places of what the filter chooses, in the order of listings.
+func (tx *Tx) places(f RecordingFilter, after *Position) iter.Seq2[place, error] {
+	return func(yield func(place, error) bool) {
+		streams, begins, err := tx.streams(f, after)
+		for err == nil {
+			var p place
+			if p, err = meet(streams); err != nil || p == nil {
+				break
+			}
+			passes := true
+			if begins != nil {
+				var at Position
+				at, err = p.position()
+				passes = begins.begin(at.ID)
+			}
+			if err == nil && passes && !yield(p, nil) {
+				return
+			}
+			if err == nil {
+				err = streams[0].next()
+			}
+		}
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// streams returns a stream for each condition of the filter, at least one. If
+// too many IDs begin with its prefixes for a stream of them, these are returned.
+func (tx *Tx) streams(f RecordingFilter, after *Position) (all []placeStream, begins prefixes, err error) {
+	add := func(s placeStream, failed error) { all, err = append(all, s), errors.Join(err, failed) }
 	if f.IDs != nil {
-		return tx.byPrefix(f, after)
+		begins = newPrefixes(f.IDs)
+		found, few, err := tx.beginning(begins, after)
+		if err != nil {
+			return nil, nil, err
+		}
+		if few {
+			add(&found, nil)
+			begins = nil
+		}
 	}
-	return tx.byIndex(f, after)
+	for _, ranges := range f.ranges(len(all) == 0) {
+		add(newUnion(tx.kv, ranges, after))
+	}
+	return all, begins, err
 }
 
-// byIndex is candidates by everything but IDs.
-func (tx *Tx) byIndex(f RecordingFilter, after *Position) iter.Seq2[Position, error] {
-	var ranges []kv.Key
-	switch {
-	case f.Meetings != nil:
-		for _, id := range distinct(f.Meetings) {
-			ranges = append(ranges, recordingByMeeting.String(id))
+// ranges returns the ranges of indexes by conditions: a recording that is chosen
+// is in one range of each. Where all are chosen, there are none, but if there
+// must be some.
+func (f RecordingFilter) ranges(some bool) (all [][]kv.Key) {
+	add := func(index kv.Key, values []string) {
+		var ranges []kv.Key
+		for _, value := range values {
+			ranges = append(ranges, index.String(value))
 		}
-	case len(f.Meta) > 0:
-		key := narrowest(f.Meta)
+		all = append(all, ranges)
+	}
+	if f.Meetings != nil {
+		add(recordingByMeeting, distinct(f.Meetings))
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.Meta)) {
+		var values []string
 		for _, value := range distinct(f.Meta[key]) {
-			ranges = append(ranges, recordingByMeta.String(key).String(indexedValue(value)))
+			values = append(values, indexedValue(value))
 		}
-	default:
-		for _, state := range slices.Compact(slices.Sorted(slices.Values(f.States))) {
-			ranges = append(ranges, recordingList.String(f.scope()).String(string(state)))
-		}
+		add(recordingByMeta.String(key), values)
 	}
-	return tx.merge(ranges, after)
+	var states []string
+	for _, state := range distinct(f.States) {
+		states = append(states, string(state))
+	}
+	if some && len(all) == 0 || f.Tenant != nil || len(states) < len(RecordingStates()) {
+		add(recordingList.String(f.scope()), states)
+	}
+	return all
 }
 
-func distinct(all []string) []string {
+func distinct[S ~string](all []S) []S {
 	return slices.Compact(slices.Sorted(slices.Values(all)))
-}
-
-// narrowest is the key with the fewest values, by name among equals, so that
-// every page of a listing walks the same index.
-func narrowest(meta map[string][]string) string {
-	var best string
-	for key, values := range meta {
-		if best == "" || len(values) < len(meta[best]) || len(values) == len(meta[best]) && key < best {
-			best = key
-		}
-	}
-	return best
 }
 
 // maxSorted is how many positions are sorted in memory.
 const maxSorted = 2000
 
-// byPrefix yields the recordings whose ID begins with one of f.IDs. An ID says
-// nothing about the start, so their positions are sorted in memory; where these
-// are too many for that, the other indexes are walked, which have IDs too.
-func (tx *Tx) byPrefix(f RecordingFilter, after *Position) iter.Seq2[Position, error] {
-	return func(yield func(Position, error) bool) {
-		prefixes := newPrefixes(f.IDs)
-		found, all, err := tx.positions(prefixes)
-		switch {
-		case err != nil:
-			yield(Position{}, err)
-		case all:
-			for _, at := range found {
-				if (after == nil || after.before(at)) && !yield(at, nil) {
-					return
-				}
-			}
-		default:
-			for at, err := range tx.byIndex(f, after) {
-				if (err != nil || prefixes.begin(at.ID)) && !yield(at, err) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// positions returns the positions of the recordings whose ID begins with one of
-// the prefixes, in the order of listings; false if there are more than
-// maxSorted.
-func (tx *Tx) positions(p prefixes) (found []Position, all bool, err error) {
+// beginning returns the places behind after of the recordings whose ID begins
+// with one of the prefixes; false if there are more than maxSorted. An ID says
+// nothing about the start, so they are sorted in memory; where they are too many
+// for that, the other indexes are walked, whose keys have IDs too.
+func (tx *Tx) beginning(p prefixes, after *Position) (found placeList, few bool, err error) {
+	n := 0
 	for _, prefix := range p {
 		for r, err := range list[startOnly](tx, recordingTable.StringPrefix(prefix)) {
 			if err != nil {
 				return nil, false, err
 			}
-			if len(found) == maxSorted {
+			if n++; n > maxSorted {
 				return nil, false, nil
 			}
-			found = append(found, Position{r.Start, r.ID})
+			if at := (Position{r.Start, r.ID}); after == nil || after.before(at) {
+				found = append(found, at.place())
+			}
 		}
 	}
-	slices.SortFunc(found, comparePositions)
+	slices.SortFunc(found, func(a, b place) int { return bytes.Compare(a, b) })
 	return found, true, nil
 }
 
@@ -253,100 +275,4 @@ func (p prefixes) begin(id string) bool {
 type startOnly struct {
 	ID    string `json:"id"`
 	Start int64  `json:"start"`
-}
-
-func comparePositions(a, b Position) int {
-	switch {
-	case a == b:
-		return 0
-	case a.before(b):
-		return -1
-	default:
-		return 1
-	}
-}
-
-// merge walks several ranges of an index at once, in the order of listings. An
-// entry's key ends with its position.
-func (tx *Tx) merge(ranges []kv.Key, after *Position) iter.Seq2[Position, error] {
-	return func(yield func(Position, error) bool) {
-		var heads runs
-		defer func() {
-			for _, r := range heads {
-				r.stop()
-			}
-		}()
-		for _, prefix := range ranges {
-			var from kv.Key
-			if after != nil {
-				from = after.append(prefix)
-			}
-			next, stop := iter.Pull2(tx.kv.Scan(prefix, from))
-			r := &indexRun{prefix: len(prefix), next: next, stop: stop}
-			ok, err := r.advance()
-			if err != nil {
-				stop()
-				yield(Position{}, err)
-				return
-			}
-			if ok {
-				heads = append(heads, r)
-			}
-		}
-		heap.Init(&heads)
-		for len(heads) > 0 {
-			first := heads[0]
-			if !yield(first.at, nil) {
-				return
-			}
-			ok, err := first.advance()
-			if err != nil {
-				yield(Position{}, err)
-				return
-			}
-			if ok {
-				heap.Fix(&heads, 0)
-			} else {
-				heap.Pop(&heads)
-			}
-		}
-	}
-}
-
-// indexRun is one range of an index on its way.
-type indexRun struct {
-	prefix int // bytes of the key before the position
-	next   func() (kv.Item, error, bool)
-	stop   func()
-	at     Position
-}
-
-// advance reads the next entry; false at the end.
-func (r *indexRun) advance() (bool, error) {
-	item, err, ok := r.next()
-	if !ok || err != nil {
-		r.stop()
-		return false, err
-	}
-	key := kv.ParseKey(item.Key[r.prefix:])
-	start, err := key.Uint64()
-	id, idErr := key.String()
-	if err := errors.Join(err, idErr); err != nil {
-		return false, fmt.Errorf("decode an entry of a recording index: %w", err)
-	}
-	r.at = Position{int64(^start ^ 1<<63), id}
-	return true, nil
-}
-
-// runs is a heap of ranges, that with the first position on top.
-type runs []*indexRun
-
-func (r runs) Len() int           { return len(r) }
-func (r runs) Less(i, j int) bool { return r[i].at.before(r[j].at) }
-func (r runs) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }
-func (r *runs) Push(x any)        { *r = append(*r, x.(*indexRun)) }
-func (r *runs) Pop() any {
-	last := (*r)[len(*r)-1]
-	*r = (*r)[:len(*r)-1]
-	return last
 }

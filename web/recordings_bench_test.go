@@ -74,6 +74,9 @@ func BenchmarkGetRecordings(b *testing.B) {
 			{"meetingID", []string{"meetingID", fmt.Sprintf("room-%d", room)}},
 			{"recordID-prefix", []string{"recordID", fmt.Sprintf("%x", sha1.Sum(fmt.Appendf(nil, "room-%d", room)))}},
 			{"meta", []string{"meta_bbb-context-id", fmt.Sprint(room)}},
+			{"common-meta-page", []string{"meta_bbb-origin", "moodle", "limit", "25"}},
+			{"common-and-rare-meta", []string{"meta_bbb-context-id", fmt.Sprintf("%d,%d", room, room+1), "meta_bbb-origin", "moodle"}},
+			{"common-meta-deleted", []string{"meta_bbb-origin", "moodle", "state", "deleted"}},
 			{"first-page", []string{"offset", "0", "limit", "25"}},
 			{"middle-page", []string{"offset", fmt.Sprint(size / 2), "limit", "25"}},
 		}
