@@ -25,25 +25,38 @@ type RecordingFilter struct {
 	Meta map[string][]string
 }
 
-// matches reports whether a recording passes every condition but IDs. What an
-// index leads to does; no index is trusted to keep tenants apart.
-func (f RecordingFilter) matches(r Recording) bool {
-	if f.Tenant != nil && r.Tenant != *f.Tenant ||
-		!slices.Contains(f.States, r.State) ||
-		f.Meetings != nil && !slices.Contains(f.Meetings, r.MeetingID) {
-		return false
-	}
-	if len(f.Meta) == 0 {
-		return true
-	}
-	metadata := r.Metadata()
+// Matcher returns what reports whether a recording passes every condition but
+// IDs. What an index leads to does; no index is trusted to keep tenants apart.
+func (f RecordingFilter) Matcher() func(Recording) bool {
+	meetings, meta := setOf(f.Meetings), map[string]map[string]bool{}
 	for key, values := range f.Meta {
-		value, ok := metadata[key]
-		if !ok || !slices.Contains(values, value) {
+		meta[key] = setOf(values)
+	}
+	return func(r Recording) bool {
+		if f.Tenant != nil && r.Tenant != *f.Tenant ||
+			!slices.Contains(f.States, r.State) ||
+			f.Meetings != nil && !meetings[r.MeetingID] {
 			return false
 		}
+		if len(meta) == 0 {
+			return true
+		}
+		metadata := r.Metadata()
+		for key, values := range meta {
+			if value, ok := metadata[key]; !ok || !values[value] {
+				return false
+			}
+		}
+		return true
 	}
-	return true
+}
+
+func setOf(values []string) map[string]bool {
+	set := make(map[string]bool, len(values))
+	for _, value := range values {
+		set[value] = true
+	}
+	return set
 }
 
 // Recordings lists what the filter chooses, newest start first, beginning behind
@@ -58,7 +71,7 @@ func (tx *Tx) Recordings(f RecordingFilter, after *Position) iter.Seq2[Recording
 // read.
 func (tx *Tx) RecordingsFrom(f RecordingFilter, after *Position, skip int64) iter.Seq2[Recording, error] {
 	return func(yield func(Recording, error) bool) {
-		skip := skip
+		skip, matches := skip, f.Matcher()
 		for p, err := range tx.places(f, after) {
 			if err == nil && skip > 0 {
 				skip--
@@ -68,7 +81,48 @@ func (tx *Tx) RecordingsFrom(f RecordingFilter, after *Position, skip int64) ite
 			if err == nil {
 				r, err = tx.recordingAt(p)
 			}
-			if (err != nil || f.matches(r)) && !yield(r, err) || err != nil {
+			if (err != nil || matches(r)) && !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// RecordingPositions returns where in the listing the first n recordings are that
+// RecordingsFrom would yield, for RecordingsAt to read them in parts: finding
+// them anew for each part takes long where the filter has many values.
+func (tx *Tx) RecordingPositions(f RecordingFilter, after *Position, skip int64, n int) ([]Position, error) {
+	var found []Position
+	for p, err := range tx.places(f, after) {
+		if err != nil {
+			return nil, err
+		}
+		if skip > 0 {
+			skip--
+			continue
+		}
+		at, err := p.position()
+		if err != nil {
+			return nil, err
+		}
+		if found = append(found, at); len(found) >= n {
+			break
+		}
+	}
+	return found, nil
+}
+
+// RecordingsAt reads recordings that were listed earlier, maybe in another
+// transaction. Those that are gone since, or changed so that they do not pass
+// the Matcher of their filter any more, are left out.
+func (tx *Tx) RecordingsAt(positions []Position, matches func(Recording) bool) iter.Seq2[Recording, error] {
+	return func(yield func(Recording, error) bool) {
+		for _, at := range positions {
+			r, err := tx.Recording(at.ID)
+			if errors.Is(err, ErrNotFound) || err == nil && !matches(r) {
+				continue
+			}
+			if !yield(r, err) || err != nil {
 				return
 			}
 		}
