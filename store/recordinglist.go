@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -179,9 +180,22 @@ func (tx *Tx) CountRecordings(f RecordingFilter) (int64, error) {
 		}
 		return n, nil
 	}
-	for _, err := range tx.places(f, nil) {
+	return tx.CountRecordingsSince(f, nil, math.MinInt64)
+}
+
+// CountRecordingsSince returns how many recordings of those behind after, nil
+// for all, started at since, in ms since 1970, or later. It counts keys.
+func (tx *Tx) CountRecordingsSince(f RecordingFilter, after *Position, since int64) (n int64, err error) {
+	var end place
+	if since > math.MinInt64 {
+		end = Position{Start: since - 1}.place() // no ID comes before the empty one
+	}
+	for p, err := range tx.places(f, after) {
 		if err != nil {
 			return 0, err
+		}
+		if end != nil && bytes.Compare(p, end) >= 0 {
+			break
 		}
 		n++
 	}

@@ -114,12 +114,35 @@ func TestConditionsMeetInAnyOrder(t *testing.T) {
 					t.Fatalf("filter %+v counts %d, want %d", f, count, len(want))
 				}
 				skip := rnd.IntN(len(want) + 2)
+				after, since := rnd.Int64N(n), rnd.Int64N(n)
+				if got, want := s.between(f, after, since); got != want {
+					t.Fatalf("filter %+v from %d to %d counts %d, want %d", f, since, after, got, want)
+				}
 				if got := s.behind(f, skip); !slices.Equal(got, want[min(skip, len(want)):]) {
 					t.Fatalf("filter %+v without the first %d: %v, of %v", f, skip, got, want)
 				}
 			}
 		})
 	}
+}
+
+// between counts what a filter chooses of the recordings that started at since
+// or later, but not behind after, and does so again by looking at each.
+func (s *shelf) between(f store.RecordingFilter, after, since int64) (got, want int64) {
+	s.t.Helper()
+	err := s.store.View(s.t.Context(), func(tx *store.Tx) (err error) {
+		got, err = tx.CountRecordingsSince(f, &store.Position{Start: after}, since)
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, id := range s.oracle(f) {
+		if start := s.all[id].Start; start >= since && start <= after {
+			want++
+		}
+	}
+	return got, want
 }
 
 // counting is an engine that counts what its transactions read.

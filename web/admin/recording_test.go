@@ -70,9 +70,9 @@ func TestRecordingsByPages(t *testing.T) {
 		w.imported(nil, recA, recA2, recB)
 		var got []string
 		q := admin.RecordingQuery{Limit: 2, Until: time.UnixMilli(1700000100001)}
-		for range 2 {
+		for _, total := range []int64{3, 0} { // it is counted once
 			page, err := s.Recordings(t.Context(), q)
-			if err != nil || page.Total != 3 {
+			if err != nil || page.Total != total {
 				t.Fatalf("%+v, %v", page, err)
 			}
 			got = append(got, idsOfPage(page)...)
