@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"math"
 	"slices"
-	"strings"
 
 	"scalelite/store/kv"
 )
@@ -22,7 +20,7 @@ type RecordingFilter struct {
 	States []RecordingState
 	// IDs are prefixes of record IDs, Meetings exact meeting IDs. nil: any.
 	IDs, Meetings []string
-	// Meta: each key has one of its values.
+	// Meta: each key, in lower case, has one of its values.
 	Meta map[string][]string
 }
 
@@ -207,140 +205,4 @@ func (f RecordingFilter) scope() string {
 		return scopeAll
 	}
 	return scopeOf(*f.Tenant)
-}
-
-// places yields the places of what the filter chooses, in the order of listings.
-func (tx *Tx) places(f RecordingFilter, after *Position) iter.Seq2[place, error] {
-	return func(yield func(place, error) bool) {
-		streams, begins, err := tx.streams(f, after)
-		for err == nil {
-			var p place
-			if p, err = meet(streams); err != nil || p == nil {
-				break
-			}
-			passes := true
-			if begins != nil {
-				var at Position
-				at, err = p.position()
-				passes = begins.begin(at.ID)
-			}
-			if err == nil && passes && !yield(p, nil) {
-				return
-			}
-			if err == nil {
-				err = streams[0].next()
-			}
-		}
-		if err != nil {
-			yield(nil, err)
-		}
-	}
-}
-
-// streams returns a stream for each condition of the filter, at least one. If
-// too many IDs begin with its prefixes for a stream of them, these are returned.
-func (tx *Tx) streams(f RecordingFilter, after *Position) (all []placeStream, begins prefixes, err error) {
-	add := func(s placeStream, failed error) { all, err = append(all, s), errors.Join(err, failed) }
-	if f.IDs != nil {
-		begins = newPrefixes(f.IDs)
-		found, few, err := tx.beginning(begins, after)
-		if err != nil {
-			return nil, nil, err
-		}
-		if few {
-			add(&found, nil)
-			begins = nil
-		}
-	}
-	for _, ranges := range f.ranges(len(all) == 0) {
-		add(newUnion(tx.kv, ranges, after))
-	}
-	return all, begins, err
-}
-
-// ranges returns the ranges of indexes by conditions: a recording that is chosen
-// is in one range of each. Where all are chosen, there are none, but if there
-// must be some.
-func (f RecordingFilter) ranges(some bool) (all [][]kv.Key) {
-	add := func(index kv.Key, values []string) {
-		var ranges []kv.Key
-		for _, value := range values {
-			ranges = append(ranges, index.String(value))
-		}
-		all = append(all, ranges)
-	}
-	if f.Meetings != nil {
-		add(recordingByMeeting, distinct(f.Meetings))
-	}
-	for _, key := range slices.Sorted(maps.Keys(f.Meta)) {
-		var values []string
-		for _, value := range distinct(f.Meta[key]) {
-			values = append(values, indexedValue(value))
-		}
-		add(recordingByMeta.String(key), values)
-	}
-	var states []string
-	for _, state := range distinct(f.States) {
-		states = append(states, string(state))
-	}
-	if some && len(all) == 0 || f.Tenant != nil || len(states) < len(RecordingStates()) {
-		add(recordingList.String(f.scope()), states)
-	}
-	return all
-}
-
-func distinct[S ~string](all []S) []S {
-	return slices.Compact(slices.Sorted(slices.Values(all)))
-}
-
-// maxSorted is how many positions are sorted in memory.
-const maxSorted = 2000
-
-// beginning returns the places behind after of the recordings whose ID begins
-// with one of the prefixes; false if there are more than maxSorted. An ID says
-// nothing about the start, so they are sorted in memory; where they are too many
-// for that, the other indexes are walked, whose keys have IDs too.
-func (tx *Tx) beginning(p prefixes, after *Position) (found placeList, few bool, err error) {
-	n := 0
-	for _, prefix := range p {
-		for r, err := range list[startOnly](tx, recordingTable.StringPrefix(prefix)) {
-			if err != nil {
-				return nil, false, err
-			}
-			if n++; n > maxSorted {
-				return nil, false, nil
-			}
-			if at := (Position{r.Start, r.ID}); after == nil || after.before(at) {
-				found = append(found, at.place())
-			}
-		}
-	}
-	slices.SortFunc(found, func(a, b place) int { return bytes.Compare(a, b) })
-	return found, true, nil
-}
-
-// prefixes are sorted, and none of them begins with another.
-type prefixes []string
-
-// newPrefixes leaves out what begins no ID.
-func newPrefixes(all []string) (p prefixes) {
-	for _, prefix := range distinct(all) {
-		if prefix != "" && len(prefix) <= MaxRecordID && !p.begin(prefix) {
-			p = append(p, prefix)
-		}
-	}
-	return p
-}
-
-// begin reports whether the ID begins with one of the prefixes: if so, with the
-// last one that does not come behind it.
-func (p prefixes) begin(id string) bool {
-	i, found := slices.BinarySearch(p, id)
-	return found || i > 0 && strings.HasPrefix(id, p[i-1])
-}
-
-// startOnly decodes as little of a recording as its position needs.
-type startOnly struct {
-	ID    string `json:"id"`
-	Start int64  `json:"start"`
 }

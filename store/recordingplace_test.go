@@ -226,3 +226,77 @@ func TestListsReadWhatTheyReturn(t *testing.T) {
 		}
 	}
 }
+
+// asWritten brings a recording to where an early version would have left it: in
+// the index under its metadata keys as they were written.
+func asWritten(t *testing.T, f *storetest.File, r store.Recording) {
+	t.Helper()
+	entry := func(key, value string) kv.Key {
+		return kv.NewKey("recording.meta").String(key).String("=" + value).Uint64(^(uint64(r.Start) ^ 1<<63)).String(r.ID)
+	}
+	err := f.Engine.Update(t.Context(), func(tx kv.Tx) error {
+		for key, value := range r.Metadata() {
+			if err := tx.Delete(entry(key, value)); err != nil {
+				return err
+			}
+		}
+		for key, value := range r.Imported {
+			if err := tx.Put(entry(key, value), nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMetadataKeysCountInLowerCase: also those of recordings that are in the
+// store as an early version wrote them.
+func TestMetadataKeysCountInLowerCase(t *testing.T) {
+	t.Parallel()
+	for _, early := range []bool{false, true} {
+		f := storetest.OpenFile(t, filepath.Join(t.TempDir(), "a.db"), nil)
+		s := &shelf{t: t, store: f.Store, all: map[string]store.Recording{}}
+		for id, imported := range map[string]map[string]string{
+			"capital": {"Course-ID": "7"}, "both": {"Course-ID": "7", "course-id": "8"}, "same": {"Course-ID": "7", "course-id": "7", "COURSE-ID": "9"},
+			"lower": {"course-id": "7"}, "shouted": {"COURSE-ID": "8", "Course-ID": "7"}, "other": {"Course-IDs": "7", "course-Id-": "7", "Bourse-ID": "7"},
+		} {
+			r := store.Recording{ID: id, State: store.Published, Imported: imported}
+			s.put(r)
+			if early {
+				asWritten(t, f, r)
+			}
+		}
+		check := func(value string, want ...string) {
+			t.Helper()
+			filter := store.RecordingFilter{States: store.RecordingStates()[:2], Meta: map[string][]string{"course-id": {value}}}
+			got, count := s.list(filter, 2)
+			if diff := cmp.Diff(want, got); diff != "" || count != int64(len(want)) {
+				t.Errorf("early %t, %s: counts %d (-want +got):\n%s", early, value, count, diff)
+			}
+			if behind := s.behind(filter, 1); len(behind) != len(want)-1 {
+				t.Errorf("early %t, %s: behind the first %v", early, value, behind)
+			}
+		}
+		check("7", "capital", "lower", "same")
+		check("8", "both", "shouted")
+		// A change counts alone, and leaves nothing behind.
+		eight := "8"
+		for _, id := range []string{"capital", "same"} {
+			r := s.all[id]
+			r.Decided = map[string]*string{"course-id": &eight}
+			s.put(r)
+			if diff := cmp.Diff(map[string]string{"course-id": "8"}, r.Metadata()); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", id, diff)
+			}
+		}
+		check("7", "lower")
+		check("8", "both", "capital", "same", "shouted")
+		s.purge("capital")
+		s.purge("both")
+		check("7", "lower")
+		check("8", "same", "shouted")
+	}
+}

@@ -66,8 +66,12 @@ type recordingRange struct {
 
 func (q RecordingQuery) parse() (recordingRange, error) {
 	r := recordingRange{since: math.MinInt64, filter: store.RecordingFilter{
-		Tenant: q.Tenant, IDs: q.IDs, Meetings: q.Meetings, Meta: q.Meta,
+		Tenant: q.Tenant, IDs: q.IDs, Meetings: q.Meetings, Meta: map[string][]string{},
 	}}
+	for key, values := range q.Meta {
+		lower := strings.ToLower(key)
+		r.filter.Meta[lower] = slices.Concat(r.filter.Meta[lower], values)
+	}
 	for _, name := range q.States {
 		switch state := store.RecordingState(name); {
 		case name == "any":

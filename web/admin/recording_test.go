@@ -43,6 +43,7 @@ func TestRecordingsAreFiltered(t *testing.T) {
 			"meta":          {admin.RecordingQuery{Meta: map[string][]string{"bbb-origin": {"moodle"}}}, 2, []string{recB, recA}},
 			"meta, either":  {admin.RecordingQuery{Meta: map[string][]string{"bbb-origin": {"moodle", "greenlight"}}}, 3, []string{recB, recA2, recA}},
 			"meta, both":    {admin.RecordingQuery{Meta: map[string][]string{"bbb-origin": {"moodle"}, "course": {"9b"}}}, 1, []string{recB}},
+			"meta, capital": {admin.RecordingQuery{Meta: map[string][]string{"BBB-Origin": {"moodle"}}}, 2, []string{recB, recA}},
 			"no tenant":     {admin.RecordingQuery{Tenant: ptr("")}, 3, []string{recB, recA2, recA}},
 			"tenant":        {admin.RecordingQuery{Tenant: ptr("school")}, 0, nil},
 			"since":         {admin.RecordingQuery{Since: at(1700000050000)}, 2, []string{recB, recA2}},
