@@ -103,7 +103,7 @@ func TestConditionsMeetInAnyOrder(t *testing.T) {
 				all = append(all, crowded(rnd, i, n))
 			}
 			s.fill(all...)
-			for range 80 {
+			for range 40 {
 				f := crowdedFilter(rnd, n)
 				want := s.oracle(f)
 				got, count := s.list(f, 1+len(want)/(1+rnd.IntN(8)))
