@@ -30,6 +30,33 @@ func TestUpdateSetsAndRemoves(t *testing.T) {
 	}
 }
 
+// What came with capitals is the same key: it is changed and found by it.
+func TestUpdateOfAKeyWithCapitals(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.imports(presentation(idA).meta("Course-ID", "7"))
+	for _, value := range []string{"7", "8", ""} {
+		if value != "7" {
+			s.sets(idA, map[string]string{"Course-ID": value})
+		}
+		want := map[string]string{"bbb-origin": "greenlight", "course-id": value}
+		if value == "" {
+			delete(want, "course-id")
+		}
+		if diff := cmp.Diff(want, s.get(idA).Metadata()); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", value, diff)
+		}
+		var found int64
+		err := s.store.View(t.Context(), func(tx *store.Tx) (err error) {
+			found, err = tx.CountRecordings(store.RecordingFilter{States: store.RecordingStates(), Meta: map[string][]string{"course-id": {"7", "8"}}})
+			return err
+		})
+		if err != nil || (found == 1) != (value != "") {
+			t.Errorf("%q: %d found, %v", value, found, err)
+		}
+	}
+}
+
 func TestUpdateProtectsAll(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"scalelite/store/kv"
@@ -52,7 +53,7 @@ type Recording struct {
 	BreakoutRooms []string  `json:"breakout_rooms,omitempty"` // record IDs
 
 	// Imported is the metadata that came with the files. Decided holds what was
-	// set through the API since; nil means removed.
+	// set through the API since, by keys in lower case; nil means removed.
 	Imported map[string]string  `json:"imported,omitempty"`
 	Decided  map[string]*string `json:"decided,omitempty"`
 	// StateDecided: somebody published or unpublished it through the API.
@@ -97,12 +98,19 @@ type Image struct {
 	Path   string `json:"path"` // path and query of its URL
 }
 
-// Metadata returns the metadata that counts: what was imported, with what was
-// decided since.
+// Metadata returns the metadata that counts, by keys in lower case: what was
+// imported, with what was decided since.
 func (r Recording) Metadata() map[string]string {
 	all := maps.Clone(r.Imported)
 	if all == nil {
 		all = map[string]string{}
+	}
+	for _, key := range r.capitals() {
+		delete(all, key)
+		lower := strings.ToLower(key)
+		if _, there := all[lower]; !there {
+			all[lower] = r.Imported[key]
+		}
 	}
 	for key, value := range r.Decided {
 		if value == nil {
@@ -112,6 +120,18 @@ func (r Recording) Metadata() map[string]string {
 		}
 	}
 	return all
+}
+
+// capitals returns the keys of the imported metadata that are not in lower case:
+// an early version took them as they were written.
+func (r Recording) capitals() (keys []string) {
+	for key := range r.Imported {
+		if strings.ToLower(key) != key {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // Format returns the format of that type; false if there is none.
@@ -234,7 +254,11 @@ func (tx *Tx) unindexRecording(id string) error {
 	if err != nil {
 		return err
 	}
-	for _, key := range former.entries() {
+	entries := former.entries()
+	for _, key := range former.capitals() {
+		entries = append(entries, former.position().append(recordingByMeta.String(key).String(indexedValue(former.Imported[key]))))
+	}
+	for _, key := range entries {
 		if err := tx.kv.Delete(key); err != nil {
 			return err
 		}

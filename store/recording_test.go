@@ -212,25 +212,16 @@ func TestRecordingListsAgreeWithAnOracle(t *testing.T) {
 func TestPrefixesOfManyRecordings(t *testing.T) {
 	t.Parallel()
 	rnd, s := rand.New(rand.NewPCG(1, 1)), newShelf(t)
+	var all []store.Recording
 	for i := range 2600 {
 		r := s.random(rnd)
 		r.ID, r.Start = fmt.Sprintf("%05x-%d", rnd.IntN(1<<20), i), rnd.Int64N(1000)
 		if i%10 == 0 {
 			r.ID = "z" + r.ID
 		}
-		s.all[r.ID] = r
+		all = append(all, r)
 	}
-	err := s.store.Update(t.Context(), func(tx *store.Tx) error {
-		for _, r := range s.all {
-			if err := tx.PutRecording(r); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.fill(all...)
 	hex := strings.Split("0123456789abcdef", "")
 	for _, f := range []store.RecordingFilter{
 		{IDs: hex, States: store.RecordingStates()},

@@ -8,9 +8,11 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
+	"scalelite/balancer/bbb"
 	"scalelite/recordings"
 	"scalelite/store"
 )
@@ -74,6 +76,9 @@ func BenchmarkGetRecordings(b *testing.B) {
 			{"meetingID", []string{"meetingID", fmt.Sprintf("room-%d", room)}},
 			{"recordID-prefix", []string{"recordID", fmt.Sprintf("%x", sha1.Sum(fmt.Appendf(nil, "room-%d", room)))}},
 			{"meta", []string{"meta_bbb-context-id", fmt.Sprint(room)}},
+			{"common-meta-page", []string{"meta_bbb-origin", "moodle", "limit", "25"}},
+			{"common-and-rare-meta", []string{"meta_bbb-context-id", fmt.Sprintf("%d,%d", room, room+1), "meta_bbb-origin", "moodle"}},
+			{"common-meta-deleted", []string{"meta_bbb-origin", "moodle", "state", "deleted"}},
 			{"first-page", []string{"offset", "0", "limit", "25"}},
 			{"middle-page", []string{"offset", fmt.Sprint(size / 2), "limit", "25"}},
 		}
@@ -87,7 +92,32 @@ func BenchmarkGetRecordings(b *testing.B) {
 				}
 			})
 		}
+		for _, n := range []int{500, 2000, 10_000} {
+			if n <= size/10 {
+				b.Run(fmt.Sprintf("%d/%d-meetingIDs", size, n), func(b *testing.B) { s.byMeetings(b, n) })
+			}
+		}
 		b.Run(fmt.Sprintf("%d/everything", size), func(b *testing.B) { s.everything(b) })
+	}
+}
+
+// byMeetings asks for the recordings of n meetings, ten of each, by POST.
+func (s *system) byMeetings(b *testing.B, n int) {
+	var rooms []string
+	for i := range n {
+		rooms = append(rooms, fmt.Sprint("room-", i))
+	}
+	body := bbb.Sign(bbb.SHA256, "getRecordings", params("meetingID", strings.Join(rooms, ",")).Encode(), testSecret)
+	for b.Loop() {
+		response, err := s.client.Post(s.base+"/getRecordings", "application/x-www-form-urlencoded", strings.NewReader(body))
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+		if err != nil || response.StatusCode != http.StatusOK {
+			b.Fatal(response.StatusCode, err)
+		}
 	}
 }
 

@@ -99,6 +99,44 @@ func TestLongListIsStreamed(t *testing.T) {
 	}
 }
 
+// TestListAcrossLookups: no recording is lost or listed twice where the looking
+// up goes on.
+func TestListAcrossLookups(t *testing.T) {
+	t.Parallel()
+	s, all := withRecordings(t, settings{}), manyRecordings(listAhead+1)
+	for have, n := range []int{listAhead, len(all)} {
+		s.lay(all[have*listAhead : n]...)
+		if diff := cmp.Diff(wantListed(all[:n], params()), s.get("getRecordings").listing(t).ids()); diff != "" {
+			t.Errorf("%d recordings (-want +got):\n%s", n, diff)
+		}
+	}
+}
+
+// TestListByManyMeetings: the recordings of many meetings take as many steps as
+// there are meetings and recordings, not that for each batch.
+func TestListByManyMeetings(t *testing.T) {
+	t.Parallel()
+	var views, updates, reads atomic.Int64
+	s := withRecordings(t, settings{engine: func(e kv.Engine) kv.Engine { return flakyEngine{e, &views, &updates, &reads} }})
+	all := manyRecordings(10 * listBatch)
+	var rooms []string
+	for i := range all {
+		all[i].MeetingID = fmt.Sprint("room-", i)
+		rooms = append(rooms, all[i].MeetingID)
+	}
+	s.lay(all...)
+	const enough = 1 << 40
+	reads.Store(enough)
+	body := bbb.Sign(bbb.SHA256, "getRecordings", params("meetingID", strings.Join(rooms, ",")).Encode(), testSecret)
+	a := s.post("getRecordings", "", "application/x-www-form-urlencoded", body)
+	if steps := enough - reads.Swap(0); steps > int64(4*len(all)) {
+		t.Errorf("%d recordings took %d steps", len(all), steps)
+	}
+	if diff := cmp.Diff(wantListed(all, params()), a.listing(t).ids()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestErrorIsNeverAShortList (FIELD F): an error before the first batch is
 // answered, one behind it cuts the connection.
 func TestErrorIsNeverAShortList(t *testing.T) {

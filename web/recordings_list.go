@@ -21,51 +21,52 @@ import (
 // not keep one open while a slow client reads it.
 const listBatch = 200
 
+// listAhead is how many positions are looked up at a time: a list by thousands
+// of meetings must not look for all of them again for each batch.
+const listAhead = 10_000
+
 func (s *Server) getRecordings(c echo.Context, r balancer.Request) error {
 	if s.live.Load().GetRecordingsFiltered && r.Params.ID("recordID") == "" && r.Params.ID("meetingID") == "" {
 		return bbb.ErrMissingParameters
 	}
 	q := parseRecordingQuery(r.Params)
-	l := &recordingList{server: s, query: q, out: &bytes.Buffer{}, view: s.view(c)}
+	l := &recordingList{server: s, query: q, matches: q.filter.Matcher(), out: &bytes.Buffer{}, view: s.view(c)}
 	return l.write(c)
 }
 
 // recordingList writes the answer of getRecordings, batch by batch.
 type recordingList struct {
-	server *Server
-	query  recordingQuery
-	view   recordingView
-	out    *bytes.Buffer
-	count  int   // recordings that were rendered
-	began  bool  // something was written to the client
-	total  int64 // of all pages
+	server  *Server
+	query   recordingQuery
+	matches func(store.Recording) bool
+	view    recordingView
+	out     *bytes.Buffer
+	listCursor
+	count int  // recordings that were rendered
+	began bool // something was written to the client
+}
+
+// listCursor is how far a list was read.
+type listCursor struct {
+	ahead []store.Position // that were looked up and not read yet
+	after *store.Position  // behind which to look up more
+	ended bool             // there are no more
+	total int64            // of all pages
 }
 
 func (l *recordingList) write(c echo.Context) error {
 	ctx := c.Request().Context()
-	wanted := int64(-1)
-	if l.query.paged {
-		wanted = l.query.limit
-	}
-	var after *store.Position
-	skip := l.query.offset
 	for !l.query.nothing {
-		batch, more, err := l.read(ctx, after, skip, wanted)
+		batch, err := l.read(ctx)
 		if err != nil {
 			return l.broken(ctx, err)
 		}
 		if err := l.render(ctx, batch); err != nil {
 			return l.broken(ctx, err)
 		}
-		if wanted >= 0 {
-			wanted -= int64(len(batch))
-		}
-		if !more || wanted == 0 {
+		if l.ended && len(l.ahead) == 0 {
 			break
 		}
-		last := batch[len(batch)-1]
-		skip = 0
-		after = &store.Position{Start: last.Start, ID: last.ID}
 		if err := l.flush(c); err != nil {
 			return l.broken(ctx, err)
 		}
@@ -86,32 +87,42 @@ func (l *recordingList) broken(ctx context.Context, err error) error {
 	return bbb.ErrInternal.With(err)
 }
 
-// read returns the next recordings, and whether there may be more.
-func (l *recordingList) read(ctx context.Context, after *store.Position, skip, wanted int64) (batch []store.Recording, more bool, err error) {
-	size := int64(listBatch)
-	if wanted >= 0 {
-		size = min(size, wanted)
-	}
+// read returns the next recordings.
+func (l *recordingList) read(ctx context.Context) (batch []store.Recording, err error) {
+	next := l.listCursor
 	err = l.server.store.View(ctx, func(tx *store.Tx) error {
-		batch, more = nil, false
-		if l.query.paged && after == nil {
-			if l.total, err = tx.CountRecordings(l.query.filter); err != nil {
+		next = l.listCursor
+		if len(next.ahead) == 0 {
+			if err := next.look(tx, l.query); err != nil {
 				return err
 			}
 		}
-		for r, err := range tx.RecordingsFrom(l.query.filter, after, skip) {
-			if err != nil {
-				return err
-			}
-			if int64(len(batch)) == size {
-				more = true
-				return nil
-			}
-			batch = append(batch, r)
-		}
-		return nil
+		now := next.ahead[:min(listBatch, len(next.ahead))]
+		next.ahead = next.ahead[len(now):]
+		batch, err = store.Collect(tx.RecordingsAt(now, l.matches))
+		return err
 	})
-	return batch, more, err
+	l.listCursor = next
+	return batch, err
+}
+
+// look finds where the next recordings are. A page is found as a whole.
+func (l *listCursor) look(tx *store.Tx, q recordingQuery) (err error) {
+	skip, n := int64(0), listAhead
+	if q.paged {
+		skip, n = q.offset, int(q.limit)
+		if l.total, err = tx.CountRecordings(q.filter); err != nil {
+			return err
+		}
+	}
+	if l.ahead, err = tx.RecordingPositions(q.filter, l.after, skip, n); err != nil {
+		return err
+	}
+	l.ended = q.paged || len(l.ahead) < n
+	if !l.ended {
+		l.after = &l.ahead[n-1]
+	}
+	return nil
 }
 
 func (l *recordingList) render(ctx context.Context, batch []store.Recording) error {

@@ -38,7 +38,9 @@ type Document struct {
 
 	// Metadata holds the children of <meta> in the file's order, each key once
 	// and the last value of it, without isBreakout, meetingId and meetingName.
-	// Keys are XML names without a colon; values may be empty.
+	// Keys are XML names without a colon, in lower case, as BBB itself has them;
+	// one that was in lower case in the file counts more than one that was not.
+	// Values may be empty.
 	Metadata []Pair
 
 	// Format is the format's name, a plain word as RecordID is, or empty if

@@ -92,18 +92,22 @@ func (p *parser) metaField(key string) func(string) error {
 			return nil
 		}
 	}
+	lower := strings.ToLower(key)
 	return func(v string) error {
-		at, known := p.keys[key]
+		at, known := p.keys[lower]
 		switch {
+		case known && key != lower && p.lower[lower]:
+			p.note("metadata <%s> was left out, it is there in lower case, too")
 		case known:
 			p.doc.Metadata[at].Value = v
+			p.lower[lower] = key == lower
 		case !isKey(key):
 			p.note("metadata <%s> has a name that no element of an answer can have")
 		case len(p.doc.Metadata) == maxMetadata:
 			p.note("metadata <%s> is one too many, there are %d before", maxMetadata)
 		default:
-			p.keys[key] = len(p.doc.Metadata)
-			p.doc.Metadata = append(p.doc.Metadata, Pair{key, v})
+			p.keys[lower], p.lower[lower] = len(p.doc.Metadata), key == lower
+			p.doc.Metadata = append(p.doc.Metadata, Pair{lower, v})
 		}
 		return nil
 	}

@@ -34,7 +34,7 @@ func checkDocument(t testing.TB, d *Document) {
 	texts := append([]string{d.MeetingID, d.InternalMeetingID, d.Name, d.State}, d.Notes...)
 	seen := map[string]bool{}
 	for _, p := range d.Metadata {
-		if !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`).MatchString(p.Key) || seen[p.Key] {
+		if !regexp.MustCompile(`^[a-z_][a-z0-9_.-]*$`).MatchString(p.Key) || seen[p.Key] {
 			t.Errorf("key %q", p.Key)
 		}
 		seen[p.Key] = true

@@ -30,7 +30,7 @@ func Parse(r io.Reader) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{sc: scanner{doc: text}, keys: map[string]int{}}
+	p := &parser{sc: scanner{doc: text}, keys: map[string]int{}, lower: map[string]bool{}}
 	if err := p.run(); err != nil {
 		return nil, fmt.Errorf("line %d: %w", p.sc.line(), err)
 	}
@@ -40,10 +40,11 @@ func Parse(r io.Reader) (*Document, error) {
 
 // parser follows a document and picks the values out of it.
 type parser struct {
-	sc   scanner
-	doc  Document
-	path []string       // the open elements
-	keys map[string]int // where in doc.Metadata a key is
+	sc    scanner
+	doc   Document
+	path  []string        // the open elements
+	keys  map[string]int  // where in doc.Metadata a key is
+	lower map[string]bool // whether it was in lower case there
 
 	set   func(string) error // takes the value being read, or nil
 	depth int                // of the element that holds it

@@ -230,6 +230,24 @@ func TestParseBoundsMetadata(t *testing.T) {
 	}
 }
 
+// Keys count in lower case; one that is in lower case in the file has the last
+// word.
+func TestParseMetadataKeysInLowerCase(t *testing.T) {
+	t.Parallel()
+	for inside, want := range map[string][]Pair{
+		"<Course-ID>7</Course-ID>":                                                     {{"course-id", "7"}},
+		"<Course-ID>7</Course-ID><COURSE-ID>8</COURSE-ID>":                             {{"course-id", "8"}},
+		"<course-id>7</course-id><x>1</x><Course-ID>8</Course-ID>":                     {{"course-id", "7"}, {"x", "1"}},
+		"<Course-ID>8</Course-ID><x>1</x><course-id>7</course-id>":                     {{"course-id", "7"}, {"x", "1"}},
+		"<course-id>6</course-id><COURSE-id>8</COURSE-id><course-id>7</course-id>":     {{"course-id", "7"}},
+		"<meetingId>m</meetingId><meetingID>n</meetingID><MeetingName>o</MeetingName>": {{"meetingid", "n"}, {"meetingname", "o"}},
+	} {
+		if diff := cmp.Diff(want, parseString(t, recording("<meta>"+inside+"</meta>")).Metadata); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", inside, diff)
+		}
+	}
+}
+
 func TestParseBoundsValues(t *testing.T) {
 	t.Parallel()
 	d := parseString(t, recording("<meta><a>x"+strings.Repeat("ä", maxValue)+"</a><b>kept</b></meta>"))

@@ -47,8 +47,10 @@ func (l *Local) Recordings(ctx context.Context, q RecordingQuery) (RecordingPage
 	if more {
 		page.Next = positionText(found[len(found)-1])
 	}
-	if page.Total, err = l.countRecordings(ctx, r); err != nil {
-		return page, explain(ctx, err)
+	if q.After == "" {
+		if page.Total, err = l.countRecordings(ctx, r); err != nil {
+			return page, explain(ctx, err)
+		}
 	}
 	page.Items, err = l.recordingInfos(ctx, found)
 	return page, explain(ctx, err)
@@ -64,8 +66,12 @@ type recordingRange struct {
 
 func (q RecordingQuery) parse() (recordingRange, error) {
 	r := recordingRange{since: math.MinInt64, filter: store.RecordingFilter{
-		Tenant: q.Tenant, IDs: q.IDs, Meetings: q.Meetings, Meta: q.Meta,
+		Tenant: q.Tenant, IDs: q.IDs, Meetings: q.Meetings, Meta: map[string][]string{},
 	}}
+	for key, values := range q.Meta {
+		lower := strings.ToLower(key)
+		r.filter.Meta[lower] = slices.Concat(r.filter.Meta[lower], values)
+	}
 	for _, name := range q.States {
 		switch state := store.RecordingState(name); {
 		case name == "any":
@@ -150,12 +156,12 @@ func (l *Local) walk(ctx context.Context, r recordingRange, after *store.Positio
 // countRecordings returns how many recordings a range has. Without bounds in
 // time the store knows, or counts what an index has.
 func (l *Local) countRecordings(ctx context.Context, r recordingRange) (n int64, err error) {
-	if r.first != nil || r.since != math.MinInt64 {
-		err = l.walk(ctx, r, r.first, 0, func(store.Recording) bool { n++; return true })
-		return n, err
-	}
 	err = l.store.View(ctx, func(tx *store.Tx) error {
-		n, err = tx.CountRecordings(r.filter)
+		if r.first != nil || r.since != math.MinInt64 {
+			n, err = tx.CountRecordingsSince(r.filter, r.first, r.since)
+		} else {
+			n, err = tx.CountRecordings(r.filter)
+		}
 		return err
 	})
 	if err != nil {

@@ -61,7 +61,7 @@ const MaxRecordingPage = 1000
 
 // RecordingPage is a part of a listing.
 type RecordingPage struct {
-	Total int64           `json:"total"` // that the query chooses, Offset, Limit and After apart
+	Total int64           `json:"total"` // that the query chooses, Offset and Limit apart; 0 where it has an After
 	Items []RecordingInfo `json:"items"`
 	Next  string          `json:"next,omitempty"` // After of the next page; empty: this is the last
 }
