@@ -34,7 +34,7 @@ func TestAwkwardRecordings(t *testing.T) {
 				r := h.show(o)
 				p := h.play(t, laptop, r.Path())
 				p.seek(20)
-				if got := p.state(); got.Slide != test.want.slide || got.Screen != "on" || got.Drawings != 0 {
+				if got := p.state(); got.Slide != test.want.slide || !got.Screen || len(got.Shapes) != 0 {
 					t.Errorf("at 20 s: %+v", got)
 				}
 				p.key("k")
@@ -42,8 +42,8 @@ func TestAwkwardRecordings(t *testing.T) {
 				p.key("k")
 				if !o.ScreenOnly {
 					p.seek(3.5)
-					want := map[bool]float64{true: 0, false: 4}[o.NoDrawings]
-					if got := p.state(); got.Slide != "image1" || got.Drawings != want || got.Screen != "off" {
+					want := map[bool]int{true: 0, false: 4}[o.NoDrawings]
+					if got := p.state(); got.Slide != "image1" || len(got.Shapes) != want || got.Screen {
 						t.Errorf("at 3.5 s: %+v", got)
 					}
 				}
@@ -70,17 +70,17 @@ func (p *tab) problems() string {
 func TestPresenterPutsSlidesBeforeTheScreen(t *testing.T) {
 	t.Parallel()
 	h := newTheatre(t, nil)
-	for title, preferred := range map[string]string{"There is a slide": "off", "There is none": "on"} {
+	for title, preferred := range map[string]bool{"There is a slide": false, "There is none": true} {
 		r := h.make(recordingtest.Options{Version: recordingtest.V30, Title: title})
-		if preferred == "off" {
+		if !preferred {
 			r.Put("shapes.svg", strings.Replace(r.Text("shapes.svg"), "presentation/deskshare.png", r.Slide(2), 1))
 		}
 		h.bring(r)
 		p := h.play(t, laptop, r.Path())
-		for at, want := range map[float64]string{18.5: "on", 21.5: preferred, 23: "on"} {
+		for at, want := range map[float64]bool{18.5: true, 21.5: preferred, 23: true} {
 			p.seek(at)
 			if got := p.state().Screen; got != want {
-				t.Errorf("%s: at %v s the screen is %s", title, at, got)
+				t.Errorf("%s: at %v s the screen is in front: %v", title, at, got)
 			}
 		}
 	}

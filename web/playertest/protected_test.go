@@ -47,7 +47,7 @@ func TestProtectedRecordings(t *testing.T) {
 	reader.wait(`document.querySelector("#camera").currentTime > 0.3`)
 	reader.key("k")
 	reader.seek(26)
-	if got := reader.state(); got.Slide != "image5" || int(got.Drawings) != r.Gallery {
+	if got := reader.state(); got.Slide != "image5" || len(got.Shapes) != r.Gallery {
 		t.Errorf("with a link: %+v", got)
 	}
 	reader.wantQuiet()
