@@ -76,7 +76,7 @@ test('chat, polls and videos are one stream', async () => {
 
 test('captions, notes and layout are there', async () => {
 	const r = await loaded({ ...whole, 'captions.json': '[{"locale":"pt_BR","localeName":"Português"},{"locale":"../x"}]', 'notes.html': '<body>n</body>',
-		'layout.xml': '<recording><event timestamp="5.0" show_screenshare="true"/><event timestamp="2" show_screenshare="false"/></recording>' });
+		'layout.xml': '<recording><event timestamp="5.0" show_screenshare="true"/><event timestamp="2" show_screenshare="false"/><event timestamp="7" show_presentation="true"/><event timestamp="8"/></recording>' });
 	equal(r.captions, [{ locale: 'pt-BR', label: 'Português', src: '/presentation/r/caption_pt_BR.vtt' }]);
 	equal(r.notes, '<body>n</body>');
 	equal(r.layout, [{ time: 2, screenshare: false }, { time: 5, screenshare: true }]);
