@@ -293,6 +293,21 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+// TestSharedLink: the link to a moment names the time, and not how the one who
+// shares it has the page.
+func TestSharedLink(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r := h.show(recordingtest.Options{})
+	p := h.play(t, laptop, r.Path()+"?locale=de&l=swapped&t=3#there")
+	p.seek(8)
+	p.click("#share summary")
+	p.wait(`document.activeElement?.id === "link"`)
+	if got, want := evaluate[string](p, `document.querySelector("#link").value`), h.url+r.Path()+"?t=8s"; got != want {
+		t.Errorf("the link is %s, want %s", got, want)
+	}
+}
+
 // TestMemory: who comes back goes on where they left, as fast as they had it.
 func TestMemory(t *testing.T) {
 	t.Parallel()
