@@ -298,18 +298,21 @@ func TestPlayerTexts(t *testing.T) {
 	}
 }
 
-// TestFrameAncestors: who may show the player in a frame is the operator's
-// choice, and a reload takes it over.
+// TestFrameAncestors: who may show the player, and the pages that other formats
+// bring, in a frame is the operator's choice, and a reload takes it over.
 func TestFrameAncestors(t *testing.T) {
 	t.Parallel()
 	s := newLibrary(t, nil)
 	s.keep(recordingID, allFormats, nil)
+	s.keep(otherID, map[string]string{"video/index.html": "x", "screenshare/index.html": "x"}, nil)
 	c := DefaultConfig()
 	c.FrameAncestors = "'self'   https://lms.example.org"
 	s.web.Reconfigure(c, recordings.DefaultConfig(), nil)
-	policy := s.play("GET", playerPath+recordingID).header.Get("Content-Security-Policy")
-	if !strings.HasSuffix(policy, "; frame-ancestors 'self' https://lms.example.org") {
-		t.Error(policy)
+	for _, path := range []string{playerPath + recordingID, "/video/" + otherID + "/", "/screenshare/" + otherID + "/index.html"} {
+		policy := s.play("GET", path).header.Get("Content-Security-Policy")
+		if !strings.HasSuffix(policy, "; frame-ancestors 'self' https://lms.example.org") {
+			t.Errorf("%s: %s", path, policy)
+		}
 	}
 	for _, good := range []string{"*", "'none'", "'self'", "https:", "https://*.example.org:8443", "example.org", "https://lms.example.org https://b.example.org", "localhost:*"} {
 		c.FrameAncestors = good
