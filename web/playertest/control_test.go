@@ -361,18 +361,22 @@ func TestTouchWakesTheFullScreen(t *testing.T) {
 	}
 }
 
-// TestSoundThatDies: when the sound ends on the way, the page goes on saying so
+// TestSoundThatDies: when the sound ends on the way, the page goes on saying why
 // to whoever tries to play.
 func TestSoundThatDies(t *testing.T) {
 	t.Parallel()
 	h := newTheatre(t, nil)
-	p := h.play(t, laptop, h.show(recordingtest.Options{}).Path())
-	p.do(`
-		const camera = document.querySelector("#camera");
-		Object.defineProperty(camera, "error", {value: {code: MediaError.MEDIA_ERR_NETWORK}});
-		camera.dispatchEvent(new Event("error"));`)
-	p.wait(`document.querySelector("#toast button")`)
-	p.do(`document.querySelector("#toast").replaceChildren()`)
-	p.key("k")
-	p.wait(`document.querySelector("#toast button")`)
+	r := h.show(recordingtest.Options{})
+	for cause, said := range map[string]string{"NETWORK": "could not be loaded", "DECODE": "cannot be played"} {
+		p := h.play(t, laptop, r.Path()+"?locale=en")
+		p.do(fmt.Sprintf(`
+			const camera = document.querySelector("#camera");
+			Object.defineProperty(camera, "error", {value: {code: MediaError.MEDIA_ERR_%s}});
+			camera.dispatchEvent(new Event("error"));`, cause))
+		says := fmt.Sprintf(`document.querySelector("#toast button") && document.querySelector("#toast").textContent.includes(%q)`, said)
+		p.wait(says)
+		p.do(`document.querySelector("#toast").replaceChildren()`)
+		p.key("k")
+		p.wait(says)
+	}
 }
