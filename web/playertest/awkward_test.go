@@ -101,6 +101,16 @@ const tooSmall = `[...document.querySelectorAll("button, select, summary, input,
 	return reach(1, 0) + reach(-1, 0) < 38 || reach(0, 1) + reach(0, -1) < 38;
 }).map((element) => element.id || element.className || element.localName)`
 
+// outside names what reaches beyond the window, but for what
+// scrolls, and what only screen readers see.
+const outside = `[...document.querySelectorAll("#player *")].filter((element) => {
+	const box = element.getBoundingClientRect();
+	if (box.width === 0 || element.closest("#strip, #stage, .hidden, #preview, details:not([open]) .sheet")) {
+		return false;
+	}
+	return box.left < 0 || box.right > innerWidth || box.bottom > innerHeight && !element.closest("#chat");
+}).map((element) => element.id || element.className || element.localName)`
+
 // TestPhone: nothing is wider than a phone, what is watched is on its screen, and
 // what is touched is large enough.
 func TestPhone(t *testing.T) {
@@ -108,13 +118,21 @@ func TestPhone(t *testing.T) {
 	h := newTheatre(t, nil)
 	for name, o := range map[string]recordingtest.Options{"plain": {}, "old": {Version: recordingtest.V20}, "audio": {Audio: true}, "screen": {ScreenOnly: true}} {
 		r := h.show(o)
-		for _, v := range []view{phone, {width: 320, height: 640, touch: true}, {width: 844, height: 390, touch: true}} {
+		for _, v := range []view{phone, {width: 375, height: 667, touch: true}, {width: 320, height: 640, touch: true}, {width: 320, height: 568, touch: true},
+			{width: 844, height: 390, touch: true}, {width: 812, height: 375, touch: true}, {width: 667, height: 375, touch: true}} {
 			if v != phone && name != "plain" {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s %dx%d", name, v.width, v.height), func(t *testing.T) {
 				t.Parallel()
 				p := h.play(t, v, r.Path())
+				if chat := evaluate[float64](p, `document.querySelector("#chat").getBoundingClientRect().height`); chat < 120 {
+					t.Errorf("the chat is %v high", chat)
+				}
+				p.do(`document.querySelector("#now").textContent = "1:02:03"; document.querySelector("#total").textContent = "1:30:00"`)
+				if out := evaluate[[]string](p, outside); len(out) > 0 {
+					t.Errorf("beyond the edge: %v", out)
+				}
 				for _, at := range []float64{3, 20, 26} {
 					p.seek(at)
 					if wide := evaluate[float64](p, `document.scrollingElement.scrollWidth`); wide > float64(v.width) {
