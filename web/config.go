@@ -43,7 +43,7 @@ type Config struct {
 	BuildNumber           string   `toml:"build_number" env:"BUILD_NUMBER" doc:"shown in the index response; empty: the program's version"`
 
 	Locale         string `toml:"locale" env:"DEFAULT_LOCALE" doc:"language of the pages shown to users whose browser asks for none that there is"`
-	FrameAncestors string `toml:"frame_ancestors" doc:"sites that may show the player within their pages, as in Content-Security-Policy: \"*\", \"'self'\", \"'self' https://lms.example.org\", \"'none'\""`
+	FrameAncestors string `toml:"frame_ancestors" doc:"sites that may show the player, and the pages of the formats video and screenshare, within theirs, as in Content-Security-Policy: \"*\", \"'self'\", \"'self' https://lms.example.org\", \"'none'\""`
 
 	LocaleDir string `toml:"locale_dir" doc:"directory with texts of those pages, LANGUAGE.json, that replace or add to ours; empty: none"`
 

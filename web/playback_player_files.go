@@ -99,11 +99,15 @@ var trailing = regexp.MustCompile("([;{}]) // [^'\"`]*$")
 var tight = strings.NewReplacer("; }", "}", " { ", "{", ": ", ":", "; ", ";", ", ", ",")
 
 // slim leaves out what only people read of a file: comments that have lines of
-// their own or stand behind a statement, types, and indentation. The lines stay, so that their numbers in
-// messages of a browser are those of the source.
+// their own or stand behind a statement, types, and indentation. The lines of
+// scripts stay, so that their numbers in messages of a browser are those of the
+// source; those of style sheets and texts, which end with punctuation, do not.
 func slim(name string, source []byte) []byte {
 	var out bytes.Buffer
-	comment := false
+	comment, end := false, "\n"
+	if ext := path.Ext(name); ext == ".css" || ext == ".json" {
+		end = ""
+	}
 	for line := range strings.Lines(string(source)) {
 		text := trailing.ReplaceAllString(strings.TrimSpace(typed.ReplaceAllString(line, "")), "$1")
 		if comment = comment || strings.HasPrefix(text, "/*"); comment {
@@ -117,7 +121,7 @@ func slim(name string, source []byte) []byte {
 		if path.Ext(name) == ".css" {
 			text = tight.Replace(text)
 		}
-		out.WriteString(text + "\n")
+		out.WriteString(text + end)
 	}
 	return out.Bytes()
 }

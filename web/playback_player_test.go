@@ -159,7 +159,8 @@ func TestPlayerModules(t *testing.T) {
 }
 
 // TestPlayerWeight: what a visit loads of ours is at most 60 KB, whichever
-// drawings the recording has.
+// drawings the recording has. What is fetched when somebody first uses it, and
+// all of the files, are told as docs/player.md does.
 func TestPlayerWeight(t *testing.T) {
 	t.Parallel()
 	p := newPlayerAssets()
@@ -178,11 +179,16 @@ func TestPlayerWeight(t *testing.T) {
 		for name := range modules {
 			sum += len(p.files[name].packed)
 		}
-		t.Logf("with %s: %d bytes in %d modules", painter, sum, len(modules))
+		t.Logf("with %s: %d bytes in %d files", painter, sum, len(modules)+4) // page, style, icon, texts
 		if sum > 60_000 {
 			t.Errorf("with %s the page weighs %d bytes", painter, sum)
 		}
 	}
+	all := len(p.page(pageChoice{locale: reference}).packed)
+	for _, file := range p.files {
+		all += len(file.packed)
+	}
+	t.Logf("later: search.js %d bytes, podcast.js %d; all %d files: %d bytes", len(p.files["search.js"].packed), len(p.files["podcast.js"].packed), len(p.files)+1, all)
 }
 
 // TestPlayerAssets: files are kept for good under the address of their version,
@@ -231,7 +237,7 @@ func TestPlayerAssets(t *testing.T) {
 func TestSlim(t *testing.T) {
 	t.Parallel()
 	const style = "/* one */\na > b, #c:hover { margin: 0 1px; transition: opacity .1s, color 1s; }\n"
-	if diff := cmp.Diff("\na > b,#c:hover{margin:0 1px;transition:opacity .1s,color 1s}\n", string(slim("a.css", []byte(style)))); diff != "" {
+	if diff := cmp.Diff("a > b,#c:hover{margin:0 1px;transition:opacity .1s,color 1s}", string(slim("a.css", []byte(style)))); diff != "" {
 		t.Error(diff)
 	}
 	const source = "// what it is\n\n/**\n * @param {string} a // not code\n */\n\tfoo('// stays'); // this goes\nbar('; // stays');\n/* one */\n\t/** @type {any} */ (a).b = '*/';\n\t/* several\n\tlines */ c();\n"
@@ -298,18 +304,21 @@ func TestPlayerTexts(t *testing.T) {
 	}
 }
 
-// TestFrameAncestors: who may show the player in a frame is the operator's
-// choice, and a reload takes it over.
+// TestFrameAncestors: who may show the player, and the pages that other formats
+// bring, in a frame is the operator's choice, and a reload takes it over.
 func TestFrameAncestors(t *testing.T) {
 	t.Parallel()
 	s := newLibrary(t, nil)
 	s.keep(recordingID, allFormats, nil)
+	s.keep(otherID, map[string]string{"video/index.html": "x", "screenshare/index.html": "x"}, nil)
 	c := DefaultConfig()
 	c.FrameAncestors = "'self'   https://lms.example.org"
 	s.web.Reconfigure(c, recordings.DefaultConfig(), nil)
-	policy := s.play("GET", playerPath+recordingID).header.Get("Content-Security-Policy")
-	if !strings.HasSuffix(policy, "; frame-ancestors 'self' https://lms.example.org") {
-		t.Error(policy)
+	for _, path := range []string{playerPath + recordingID, "/video/" + otherID + "/", "/screenshare/" + otherID + "/index.html"} {
+		policy := s.play("GET", path).header.Get("Content-Security-Policy")
+		if !strings.HasSuffix(policy, "; frame-ancestors 'self' https://lms.example.org") {
+			t.Errorf("%s: %s", path, policy)
+		}
 	}
 	for _, good := range []string{"*", "'none'", "'self'", "https:", "https://*.example.org:8443", "example.org", "https://lms.example.org https://b.example.org", "localhost:*"} {
 		c.FrameAncestors = good

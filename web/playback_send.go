@@ -37,7 +37,7 @@ func (s *Server) send(c echo.Context, r store.Recording, f sent) error {
 	kind, request, h := typeOf(f.name), c.Request(), c.Response().Header()
 	h.Set("Content-Type", kind.mime)
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", kind.policy(f.format))
+	h.Set("Content-Security-Policy", kind.policy(f.format, s.live.Load().FrameAncestors))
 	// Kept by the reader alone, and only used after asking here again.
 	h.Set("Cache-Control", "private, no-cache")
 	if value := disposition(f.format, f.name); value != "" {

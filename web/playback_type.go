@@ -76,20 +76,22 @@ const (
 	// pagesPolicy is for the pages of the formats video and screenshare. Their
 	// scripts are files beside them, which set styles and read captions and chat;
 	// a script within the page would be one that somebody smuggled in, as a name
-	// of a meeting.
+	// of a meeting. Who may show them in a frame follows, as with the player.
 	pagesPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-		"media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'"
+		"media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
 )
 
 // hasPages are the formats that bring their own player.
 func hasPages(format string) bool { return format == "video" || format == "screenshare" }
 
-func (t fileType) policy(format string) string {
+// policy is the one for a file of a format; frames are the sites that may show
+// its pages within theirs.
+func (t fileType) policy(format, frames string) string {
 	switch {
 	case !t.page:
 		return dataPolicy
 	case hasPages(format) && strings.HasPrefix(t.mime, "text/html"):
-		return pagesPolicy
+		return pagesPolicy + ancestors(frames)
 	default:
 		return documentPolicy
 	}

@@ -42,12 +42,13 @@ export function parseAddress(url) {
 }
 
 /**
- * The address of the page at a time.
+ * The address of the page at a time, in the language and layout of whoever
+ * follows it.
  * @param {URL} url  @param {number} time
  */
 export function linkTo(url, time) {
 	const link = new URL(url);
-	link.searchParams.set('t', formatTime(time));
+	link.search = `?t=${formatTime(time)}`;
 	link.hash = '';
 	return link.href;
 }

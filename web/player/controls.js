@@ -1,7 +1,7 @@
 // The buttons below the picture: playing, jumps, slides, volume, speed and full
 // screen. What they show is what the clock says.
 
-import { byId, label, make } from './dom.js';
+import { byId, handOn, label, make } from './dom.js';
 import { setIcon } from './icons.js';
 import { rates } from './clock.js';
 
@@ -75,7 +75,10 @@ export function createControls({ clock, texts, memory, slides }) {
 		begun ||= playing;
 		setIcon(byId('play'), playing ? 'pause' : 'play');
 		label(byId('play'), texts.say(playing ? 'pause' : 'play'));
-		byId('start').hidden = begun; // whoever stops later wants to look
+		if (begun) { // whoever stops later wants to look
+			handOn('#start', 'play');
+			byId('start').hidden = true;
+		}
 		byId('waiting').hidden = !clock.waiting;
 		const silent = muted || clock.volume === 0;
 		setIcon(byId('mute'), silent ? 'mute' : 'loud');

@@ -50,6 +50,17 @@ export function marker(element) {
 	};
 }
 
+/**
+ * Gives the focus on before what has it goes from the page: else it would begin
+ * from the top again.
+ * @param {string} from  what goes: a selector  @param {string} to  an id
+ */
+export function handOn(from, to) {
+	if (document.activeElement?.closest(from)) {
+		byId(to).focus();
+	}
+}
+
 /** Whether another key is held with a key. */
 export const held = (event) => event.altKey || event.ctrlKey || event.metaKey || event.shiftKey;
 

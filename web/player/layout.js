@@ -2,7 +2,7 @@
 // what is large and what is small, the column at the side, and the full screen.
 // The style sheet does the rest, by the data that is set here.
 
-import { byId, label, marker } from './dom.js';
+import { byId, handOn, label, marker } from './dom.js';
 import { setIcon } from './icons.js';
 import { entryAt, within } from './lookup.js';
 
@@ -102,6 +102,9 @@ export function createLayout({ recording, clock, texts, shared, side, asked }) {
 	function toggleSide() {
 		if (!byId('side-toggle').hidden && root.dataset.full !== 'true') {
 			open = !open;
+			if (!open) {
+				handOn('#side', 'side-toggle');
+			}
 			show();
 		}
 	}
@@ -118,9 +121,13 @@ function fullScreen(root, clock, texts) {
 	let full = false; // as it is shown
 	let page = false; // the page uses all that it has
 	let timer = 0;
+	let pointed = false; // and not by Tab one got to where one is: then the controls may go
 
 	function show(now) {
 		full = now;
+		if (full && !pointed) {
+			handOn('#top, #side, #strip', 'fullscreen');
+		}
 		root.dataset.full = String(full);
 		byId('fullscreen').setAttribute('aria-pressed', String(full));
 		setIcon(byId('fullscreen'), full ? 'window' : 'fullscreen');
@@ -133,7 +140,7 @@ function fullScreen(root, clock, texts) {
 		delete root.dataset.idle;
 		if (full) {
 			timer = setTimeout(() => {
-				if (clock.playing && !byId('controls').matches(':focus-within')) {
+				if (clock.playing && (pointed || !byId('controls').matches(':focus-within'))) {
 					root.dataset.idle = 'true';
 				}
 			}, idle);
@@ -160,7 +167,11 @@ function fullScreen(root, clock, texts) {
 
 	document.addEventListener('fullscreenchange', () => show(document.fullscreenElement !== null));
 	let woke = false; // by a touch, which does nothing else
-	root.addEventListener('pointerdown', (event) => { woke = event.pointerType === 'touch' && !!root.dataset.idle; }, true);
+	root.addEventListener('pointerdown', (event) => {
+		woke = event.pointerType === 'touch' && !!root.dataset.idle;
+		pointed = true;
+	}, true);
+	document.addEventListener('keydown', ({ key }) => { pointed &&= key !== 'Tab'; });
 	root.addEventListener('click', (event) => woke && event.detail > 0 && event.stopPropagation(), true);
 	for (const name of ['pointermove', 'pointerdown', 'keydown']) {
 		root.addEventListener(name, stir, { passive: true });

@@ -68,7 +68,7 @@ function open(recording, address, texts) {
 	byId('stage').append(stage.element);
 	stage.element.addEventListener('error', async ({ target }) => {
 		const src = /** @type {Element} */ (target).getAttribute('href') ?? '';
-		if (problems.add(nameOf(src), 'unreachable') && await expired(src)) {
+		if (problems.add(nameOf(src), 'unreachable') && await reason(src) === 'expired') {
 			clock.pause();
 			clock.destroy();
 			fail({ kind: 'expired' }, texts);
@@ -133,20 +133,20 @@ function open(recording, address, texts) {
 	clock.addEventListener('failed', async () => {
 		const { src } = recording.media.primary.sources.at(-1);
 		problems.add(nameOf(src), 'unreachable');
-		if (await expired(src)) {
+		const found = await reason(src);
+		// On the way, the medium knows best: the file may be back meanwhile.
+		const kind = found === 'media' && primary.error?.code === MediaError.MEDIA_ERR_NETWORK ? 'network' : found;
+		if (kind === 'expired' || !clock.begun) {
 			clock.destroy();
-			fail({ kind: 'expired' }, texts);
-		} else if (!clock.begun) {
-			clock.destroy();
-			fail({ kind: 'network' }, texts);
+			fail({ kind }, texts);
 		} else {
 			clock.pause();
-			complain();
-			clock.addEventListener('state', () => clock.playing && complain()); // who tries to go on
+			complain(kind);
+			clock.addEventListener('state', () => clock.playing && complain(kind)); // who tries to go on
 		}
 	});
-	function complain() {
-		toast(texts.say('network_title'), { text: texts.say('retry'), act: () => location.reload(), stays: true });
+	function complain(kind) {
+		toast(texts.say(`${kind}_title`), { text: texts.say('retry'), act: () => location.reload(), stays: true });
 	}
 
 	byId('loading').hidden = true;
@@ -174,12 +174,16 @@ function lateSearch(o) {
 	return { focus: () => any && focus(), close: () => fetched?.close() };
 }
 
-/** Whether a file is kept from the reader, whose cookie has run out. */
-async function expired(src) {
+/**
+ * Why a file does not show: it is kept from the reader, whose cookie has run
+ * out; it is there, so that the browser cannot play it; or it does not come.
+ */
+async function reason(src) {
 	try {
-		return (await fetch(src, { method: 'HEAD' })).headers.get('X-Recording-State') === 'protected';
+		const { headers, ok } = await fetch(src, { method: 'HEAD' });
+		return headers.get('X-Recording-State') === 'protected' ? 'expired' : ok ? 'media' : 'network';
 	} catch {
-		return false;
+		return 'network';
 	}
 }
 

@@ -30,11 +30,16 @@ export function readCursor(document) {
 	return { tldraw: isTldraw(document), list: byTime(found) };
 }
 
-/** @param {Document} document */
+/**
+ * What the presenter had in front while the screen was shared. An event need not
+ * tell it: those about the presentation alone do not.
+ * @param {Document} document
+ */
 export function readLayout(document) {
 	return byTime(all(document, 'event').flatMap((event) => {
 		const time = seconds(event.getAttribute('timestamp'));
-		return time === null ? [] : [{ time, screenshare: event.getAttribute('show_screenshare') === 'true' }];
+		const front = event.getAttribute('show_screenshare');
+		return time === null || !front ? [] : [{ time, screenshare: front === 'true' }];
 	}));
 }
 

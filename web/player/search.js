@@ -1,7 +1,7 @@
 // Searching the recording: what is written on its slides and in its chat. All
 // the words that are typed must be in a place; accents and case do not count.
 
-import { byId, make } from './dom.js';
+import { byId, handOn, make } from './dom.js';
 import { slideName } from './strip.js';
 
 // Fewer characters find too much.
@@ -104,8 +104,12 @@ export function createSearch({ slides, lines, texts, seek }) {
 
 	function close() {
 		input.value = '';
-		if (byId('finder').contains(document.activeElement)) {
-			/** @type {HTMLElement} */ (document.activeElement).blur();
+		if (open.offsetWidth > 0) { // the field goes, too
+			handOn('#finder', 'search-open');
+		} else if (document.activeElement === input) {
+			input.blur(); // into the page, whose keys are wanted now
+		} else {
+			handOn('#results', 'search');
 		}
 		results.hidden = true;
 		byId('finder').classList.remove('open');

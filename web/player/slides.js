@@ -72,8 +72,9 @@ export function readSlides(document, resolve, cut) {
  */
 function slideOf(image, href, resolve) {
 	const id = string(image.getAttribute('id'), 100);
-	const name = href.match(/(?:^|\/)presentation\/([^/]+)\/(?:svgs\/)?slide-?(\d+)\.\w+$/);
-	const kind = /(?:^|\/)deskshare\.png$/.test(href) ? 'deskshare' : /(?:^|\/)logo\.png$/.test(href) ? 'logo' : 'slide';
+	// Of the time when 2.0 was made, there is deskshare/slide-1.png as well.
+	const kind = /(?:^|\/)deskshare(?:\.png$|\/)/.test(href) ? 'deskshare' : /(?:^|\/)logo\.png$/.test(href) ? 'logo' : 'slide';
+	const name = kind === 'slide' && href.match(/(?:^|\/)presentation\/([^/]+)\/(?:svgs\/)?slide-?(\d+)\.\w+$/);
 	return {
 		id, image: id, number: number(id.match(/\d+$/)?.[0], 0, 0),
 		in: 0, time: 0, out: Infinity, href: resolve(href), kind,

@@ -34,7 +34,7 @@ func TestAwkwardRecordings(t *testing.T) {
 				r := h.show(o)
 				p := h.play(t, laptop, r.Path())
 				p.seek(20)
-				if got := p.state(); got.Slide != test.want.slide || got.Screen != "on" || got.Drawings != 0 {
+				if got := p.state(); got.Slide != test.want.slide || !got.Screen || len(got.Shapes) != 0 {
 					t.Errorf("at 20 s: %+v", got)
 				}
 				p.key("k")
@@ -42,8 +42,8 @@ func TestAwkwardRecordings(t *testing.T) {
 				p.key("k")
 				if !o.ScreenOnly {
 					p.seek(3.5)
-					want := map[bool]float64{true: 0, false: 4}[o.NoDrawings]
-					if got := p.state(); got.Slide != "image1" || got.Drawings != want || got.Screen != "off" {
+					want := map[bool]int{true: 0, false: 4}[o.NoDrawings]
+					if got := p.state(); got.Slide != "image1" || len(got.Shapes) != want || got.Screen {
 						t.Errorf("at 3.5 s: %+v", got)
 					}
 				}
@@ -70,17 +70,17 @@ func (p *tab) problems() string {
 func TestPresenterPutsSlidesBeforeTheScreen(t *testing.T) {
 	t.Parallel()
 	h := newTheatre(t, nil)
-	for title, preferred := range map[string]string{"There is a slide": "off", "There is none": "on"} {
+	for title, preferred := range map[string]bool{"There is a slide": false, "There is none": true} {
 		r := h.make(recordingtest.Options{Version: recordingtest.V30, Title: title})
-		if preferred == "off" {
+		if !preferred {
 			r.Put("shapes.svg", strings.Replace(r.Text("shapes.svg"), "presentation/deskshare.png", r.Slide(2), 1))
 		}
 		h.bring(r)
 		p := h.play(t, laptop, r.Path())
-		for at, want := range map[float64]string{18.5: "on", 21.5: preferred, 23: "on"} {
+		for at, want := range map[float64]bool{18.5: true, 21.5: preferred, 23: true} {
 			p.seek(at)
 			if got := p.state().Screen; got != want {
-				t.Errorf("%s: at %v s the screen is %s", title, at, got)
+				t.Errorf("%s: at %v s the screen is in front: %v", title, at, got)
 			}
 		}
 	}
@@ -101,6 +101,16 @@ const tooSmall = `[...document.querySelectorAll("button, select, summary, input,
 	return reach(1, 0) + reach(-1, 0) < 38 || reach(0, 1) + reach(0, -1) < 38;
 }).map((element) => element.id || element.className || element.localName)`
 
+// outside names what reaches beyond the window or is cut off, but for what
+// scrolls, and what only screen readers see.
+const outside = `[...document.querySelectorAll("#player *")].filter((element) => {
+	const box = element.getBoundingClientRect(), style = getComputedStyle(element);
+	if (box.width === 0 || element.closest("#strip, #stage, .hidden, #preview, details:not([open]) .sheet")) {
+		return false;
+	}
+	return box.left < 0 || box.right > innerWidth || box.bottom > innerHeight && !element.closest("#chat") || style.textOverflow === "ellipsis" && !element.closest("#chat") && element.scrollWidth > element.clientWidth;
+}).map((element) => element.id || element.className || element.localName)`
+
 // TestPhone: nothing is wider than a phone, what is watched is on its screen, and
 // what is touched is large enough.
 func TestPhone(t *testing.T) {
@@ -108,13 +118,21 @@ func TestPhone(t *testing.T) {
 	h := newTheatre(t, nil)
 	for name, o := range map[string]recordingtest.Options{"plain": {}, "old": {Version: recordingtest.V20}, "audio": {Audio: true}, "screen": {ScreenOnly: true}} {
 		r := h.show(o)
-		for _, v := range []view{phone, {width: 320, height: 640, touch: true}, {width: 844, height: 390, touch: true}} {
+		for _, v := range []view{phone, {width: 375, height: 667, touch: true}, {width: 320, height: 640, touch: true}, {width: 320, height: 568, touch: true},
+			{width: 844, height: 390, touch: true}, {width: 812, height: 375, touch: true}, {width: 667, height: 375, touch: true}} {
 			if v != phone && name != "plain" {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s %dx%d", name, v.width, v.height), func(t *testing.T) {
 				t.Parallel()
 				p := h.play(t, v, r.Path())
+				if chat := evaluate[float64](p, `document.querySelector("#chat").getBoundingClientRect().height`); chat < 120 {
+					t.Errorf("the chat is %v high", chat)
+				}
+				p.do(`document.querySelector("#now").textContent = "1:02:03"; document.querySelector("#total").textContent = "1:30:00"`)
+				if out := evaluate[[]string](p, outside); len(out) > 0 {
+					t.Errorf("beyond the edge, or cut off: %v", out)
+				}
 				for _, at := range []float64{3, 20, 26} {
 					p.seek(at)
 					if wide := evaluate[float64](p, `document.scrollingElement.scrollWidth`); wide > float64(v.width) {

@@ -145,6 +145,66 @@ func TestTabReachesEverything(t *testing.T) {
 	}
 }
 
+// TestFocusGoesOn: when what has the focus goes from the page, something near it
+// has it.
+func TestFocusGoesOn(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r := h.show(recordingtest.Options{})
+	for _, v := range []view{laptop, phone} {
+		p := h.play(t, v, r.Path())
+		has := func(id string) {
+			t.Helper()
+			p.wait(fmt.Sprintf(`document.activeElement?.id === %q && document.activeElement.offsetWidth > 0`, id))
+		}
+		p.do(`document.querySelector("#start").focus()`)
+		p.key("Enter")
+		p.is("playing", "true")
+		has("play")
+		p.key("k")
+		p.is("playing", "false")
+		for _, within := range []string{"#chat .when", "#side [role=tab]"} {
+			p.do(fmt.Sprintf(`document.querySelector(%q).focus()`, within))
+			p.key("b")
+			p.is("side", "closed")
+			has("side-toggle")
+			p.key("b")
+			p.is("side", "open")
+		}
+		for _, within := range []string{"#chat .when", "#strip [tabindex='0']", "#help-open"} {
+			p.do(fmt.Sprintf(`document.querySelector(%q).focus()`, within))
+			p.key("f")
+			p.is("full", "true")
+			if within != "#help-open" || v == laptop { // which touch screens do without
+				has("fullscreen")
+			}
+			p.key("f")
+			p.is("full", "false")
+		}
+		p.key("/")
+		has("search")
+		p.search("leaf", 3)
+		p.key("Enter")
+		p.wait(`document.activeElement?.closest("#hits")`)
+		p.key("Escape")
+		p.wait(`document.querySelector("#results").hidden`)
+		has(map[bool]string{false: "search", true: "search-open"}[v.touch])
+		p.wantQuiet()
+	}
+	// Who points at things sees the controls go.
+	p := h.play(t, laptop, r.Path())
+	for _, way := range []func(){func() { p.click("#strip button"); p.key("f") }, func() { p.click("#fullscreen") }} {
+		way()
+		p.is("full", "true")
+		p.seek(0)
+		p.key("k")
+		p.is("idle", "true")
+		p.key("k")
+		p.key("f")
+		p.is("full", "false")
+	}
+}
+
 // TestMouse: what is clicked does what it says.
 func TestMouse(t *testing.T) {
 	t.Parallel()
@@ -293,6 +353,21 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+// TestSharedLink: the link to a moment names the time, and not how the one who
+// shares it has the page.
+func TestSharedLink(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r := h.show(recordingtest.Options{})
+	p := h.play(t, laptop, r.Path()+"?locale=de&l=swapped&t=3#there")
+	p.seek(8)
+	p.click("#share summary")
+	p.wait(`document.activeElement?.id === "link"`)
+	if got, want := evaluate[string](p, `document.querySelector("#link").value`), h.url+r.Path()+"?t=8s"; got != want {
+		t.Errorf("the link is %s, want %s", got, want)
+	}
+}
+
 // TestMemory: who comes back goes on where they left, as fast as they had it.
 func TestMemory(t *testing.T) {
 	t.Parallel()
@@ -346,18 +421,22 @@ func TestTouchWakesTheFullScreen(t *testing.T) {
 	}
 }
 
-// TestSoundThatDies: when the sound ends on the way, the page goes on saying so
+// TestSoundThatDies: when the sound ends on the way, the page goes on saying why
 // to whoever tries to play.
 func TestSoundThatDies(t *testing.T) {
 	t.Parallel()
 	h := newTheatre(t, nil)
-	p := h.play(t, laptop, h.show(recordingtest.Options{}).Path())
-	p.do(`
-		const camera = document.querySelector("#camera");
-		Object.defineProperty(camera, "error", {value: {code: MediaError.MEDIA_ERR_NETWORK}});
-		camera.dispatchEvent(new Event("error"));`)
-	p.wait(`document.querySelector("#toast button")`)
-	p.do(`document.querySelector("#toast").replaceChildren()`)
-	p.key("k")
-	p.wait(`document.querySelector("#toast button")`)
+	r := h.show(recordingtest.Options{})
+	for cause, said := range map[string]string{"NETWORK": "could not be loaded", "DECODE": "cannot be played"} {
+		p := h.play(t, laptop, r.Path()+"?locale=en")
+		p.do(fmt.Sprintf(`
+			const camera = document.querySelector("#camera");
+			Object.defineProperty(camera, "error", {value: {code: MediaError.MEDIA_ERR_%s}});
+			camera.dispatchEvent(new Event("error"));`, cause))
+		says := fmt.Sprintf(`document.querySelector("#toast button") && document.querySelector("#toast").textContent.includes(%q)`, said)
+		p.wait(says)
+		p.do(`document.querySelector("#toast").replaceChildren()`)
+		p.key("k")
+		p.wait(says)
+	}
 }

@@ -3,6 +3,7 @@ package playertest
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ import (
 type moment struct {
 	at       float64
 	slide    string
-	drawings int // -1: as many as the recording's gallery has
+	drawings string // the figures at the end of their identities; "all": as many as the recording's gallery has
 	view     [4]float64
 	cursor   *[2]float64 // nil: hidden
 	screen   bool
@@ -34,32 +35,32 @@ var (
 // were sent are those of the chat, the poll at 10 s, and the video at 14 s.
 var moments = []moment{
 	{at: 0, slide: "image1", view: whole},
-	{at: 1.2, slide: "image1", drawings: 1, view: whole, caption: spoken[0], past: 1},
+	{at: 1.2, slide: "image1", drawings: "1", view: whole, caption: spoken[0], past: 1},
 	{at: 0.9, slide: "image1", view: whole},
-	{at: 2.5, slide: "image1", drawings: 2, view: whole, cursor: upper, caption: spoken[0], past: 1},
-	{at: 4.2, slide: "image1", drawings: 6, view: whole, cursor: upper, caption: spoken[0], past: 2},
-	{at: 26, slide: "image5", drawings: -1, view: whole, past: 7, cleared: true},
-	{at: 4.95, slide: "image1", drawings: 6, view: whole, cursor: upper, past: 2},
-	{at: 5, slide: "image1", drawings: 5, view: whole, past: 2},
+	{at: 2.5, slide: "image1", drawings: "12", view: whole, cursor: upper, caption: spoken[0], past: 1},
+	{at: 4.2, slide: "image1", drawings: "123456", view: whole, cursor: upper, caption: spoken[0], past: 2},
+	{at: 26, slide: "image5", drawings: "all", view: whole, past: 7, cleared: true},
+	{at: 4.95, slide: "image1", drawings: "123456", view: whole, cursor: upper, past: 2},
+	{at: 5, slide: "image1", drawings: "13456", view: whole, past: 2},
 	{at: 6, slide: "image2", view: whole, past: 2},
-	{at: 7.2, slide: "image2", drawings: 1, view: whole, caption: spoken[1], past: 2},
-	{at: 8.2, slide: "image2", drawings: 2, view: whole, caption: spoken[1], past: 3},
-	{at: 9.2, slide: "image2", drawings: 2, view: middle, cursor: centre, caption: spoken[1], past: 4},
+	{at: 7.2, slide: "image2", drawings: "1", view: whole, caption: spoken[1], past: 2},
+	{at: 8.2, slide: "image2", drawings: "12", view: whole, caption: spoken[1], past: 3},
+	{at: 9.2, slide: "image2", drawings: "12", view: middle, cursor: centre, caption: spoken[1], past: 4},
 	{at: 20, slide: "image4", screen: true, caption: spoken[2], past: 7, cleared: true},
-	{at: 8.6, slide: "image2", drawings: 2, view: middle, caption: spoken[1], past: 3},
-	{at: 10, slide: "image2", drawings: 2, view: whole, caption: spoken[1], past: 5},
+	{at: 8.6, slide: "image2", drawings: "12", view: middle, caption: spoken[1], past: 3},
+	{at: 10, slide: "image2", drawings: "12", view: whole, caption: spoken[1], past: 5},
 	{at: 11, slide: "image2", view: whole, past: 5},
-	{at: 11.6, slide: "image2", drawings: 1, view: whole, past: 5},
+	{at: 11.6, slide: "image2", drawings: "4", view: whole, past: 5},
 	{at: 12, slide: "image3", view: whole, past: 5},
-	{at: 13.5, slide: "image3", drawings: 1, view: whole, past: 5},
-	{at: 14.9, slide: "image3", drawings: 1, view: whole, past: 6},
-	{at: 15, slide: "image3", drawings: 1, view: whole, past: 6, cleared: true},
-	{at: 17.9, slide: "image3", drawings: 1, view: whole, past: 7, cleared: true},
+	{at: 13.5, slide: "image3", drawings: "1", view: whole, past: 5},
+	{at: 14.9, slide: "image3", drawings: "1", view: whole, past: 6},
+	{at: 15, slide: "image3", drawings: "1", view: whole, past: 6, cleared: true},
+	{at: 17.9, slide: "image3", drawings: "1", view: whole, past: 7, cleared: true},
 	{at: 18, slide: "image4", screen: true, past: 7, cleared: true},
 	{at: 23.9, slide: "image4", screen: true, past: 7, cleared: true},
 	{at: 24, slide: "image5", view: whole, past: 7, cleared: true},
-	{at: 29.5, slide: "image5", drawings: -1, view: whole, past: 7, cleared: true},
-	{at: 2, slide: "image1", drawings: 1, view: whole, cursor: upper, caption: spoken[0], past: 1},
+	{at: 29.5, slide: "image5", drawings: "all", view: whole, past: 7, cleared: true},
+	{at: 2, slide: "image1", drawings: "1", view: whole, cursor: upper, caption: spoken[0], past: 1},
 }
 
 // TestMoments: at chosen times everything that is to be seen is on the page, in
@@ -84,45 +85,81 @@ func TestMoments(t *testing.T) {
 	}
 }
 
+// pages are those of the file that images show.
+var pages = map[string]int{"image1": 1, "image2": 2, "image3": 3, "image5": 1}
+
 func wantMoment(t *testing.T, r *recordingtest.Recording, m moment, got state) {
 	t.Helper()
-	number, _ := strconv.Atoi(strings.TrimPrefix(m.slide, "image"))
-	slide, drawings := m.slide, m.drawings
-	if drawings < 0 {
-		drawings = r.Gallery
-	}
-	if r.Version == recordingtest.V20 && !r.Segments && number == 5 {
-		slide = "image1-2" // its second showing
-		if m.at == 24 {    // the drawings of the first time are still on it
-			drawings = 5
-		}
-	}
 	bad := func(what string, got, want any) { t.Errorf("at %v s: %s %v, want %v", m.at, what, got, want) }
+	slide := m.slide
+	again := r.Version == recordingtest.V20 && !r.Segments && slide == "image5"
+	if again {
+		slide = "image1-2" // its second showing
+	}
 	if got.Slide != slide {
 		bad("slide", got.Slide, slide)
 	}
-	if got.Drawings != float64(drawings) {
-		bad("drawings", got.Drawings, drawings)
+	drawn := m.drawings
+	if again && m.at == 24 {
+		drawn = "13456" // the drawings of the first time are still on it
 	}
-	if (got.Screen == "on") != m.screen {
+	if drawn == "all" {
+		if len(got.Shapes) != r.Gallery {
+			bad("drawings", got.Shapes, r.Gallery)
+		}
+	} else if figures(got.Shapes) != drawn {
+		bad("drawings", got.Shapes, drawn)
+	}
+	if got.Screen != m.screen {
 		bad("screen", got.Screen, m.screen)
 	}
-	w, h := r.Page(number)
-	if m.view != [4]float64{} && !near(got.Viewbox, m.view[0]*w, m.view[1]*h, m.view[2]*w, m.view[3]*h) {
-		bad("view", got.Viewbox, m.view)
-	}
-	if m.cursor == nil && got.Cursor != "" || m.cursor != nil && !near(got.Cursor, m.cursor[0]*w, m.cursor[1]*h) {
-		bad("cursor", got.Cursor, m.cursor)
+	if !m.screen {
+		wantPicture(t, r, m, got)
 	}
 	if got.Caption != m.caption {
 		bad("caption", got.Caption, m.caption)
 	}
-	if got.Past != fmt.Sprint(m.past) {
+	if got.Past != m.past {
 		bad("lines that were sent", got.Past, m.past)
 	}
-	if got.Cleared != map[bool]string{true: "1", false: "0"}[m.cleared] {
+	if (got.Cleared == 1) != m.cleared {
 		bad("lines that were cleared", got.Cleared, m.cleared)
 	}
+}
+
+// wantPicture checks the slide, which part of it fills the stage, and where the
+// pointer is on it.
+func wantPicture(t *testing.T, r *recordingtest.Recording, m moment, got state) {
+	t.Helper()
+	bad := func(what string, got, want any) { t.Errorf("at %v s: %s %v, want %v", m.at, what, got, want) }
+	if want := "/presentation/" + r.ID + "/" + r.Slide(pages[m.slide]); got.Picture != want {
+		bad("picture", got.Picture, want)
+	}
+	number, _ := strconv.Atoi(strings.TrimPrefix(m.slide, "image"))
+	w, h := r.Page(number)
+	x, y, width, height := m.view[0]*w, m.view[1]*h, m.view[2]*w, m.view[3]*h
+	if !near(got.View, x, y, width, height) {
+		bad("view", got.View, m.view)
+	}
+	// It is as large as it can be, and in the middle.
+	ratio := min(got.Area[2]/width, got.Area[3]/height)
+	middle := fmt.Sprint(got.Area[0]+got.Area[2]/2, got.Area[1]+got.Area[3]/2)
+	if math.Abs(ratio-1) > 0.01 || !near(middle, x+width/2, y+height/2) {
+		bad("the stage's corners", got.Area, m.view)
+	}
+	if m.cursor == nil && got.Cursor != "" || m.cursor != nil && !near(got.Cursor, m.cursor[0]*w, m.cursor[1]*h) {
+		bad("cursor", got.Cursor, m.cursor)
+	}
+}
+
+// figures are the ends of the identities of drawings, which are numbered.
+func figures(identities []string) string {
+	var ends []byte
+	for _, identity := range identities {
+		ends = append(ends, identity[len(identity)-1])
+	}
+	slices.Sort(ends)
+	return string(ends)
 }
 
 // near compares numbers in a text with others.

@@ -3,6 +3,7 @@ package playertest
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ func TestProtectedRecordings(t *testing.T) {
 	reader.wait(`document.querySelector("#camera").currentTime > 0.3`)
 	reader.key("k")
 	reader.seek(26)
-	if got := reader.state(); got.Slide != "image5" || int(got.Drawings) != r.Gallery {
+	if got := reader.state(); got.Slide != "image5" || len(got.Shapes) != r.Gallery {
 		t.Errorf("with a link: %+v", got)
 	}
 	reader.wantQuiet()
@@ -89,12 +90,37 @@ func (p *tab) wantFailure(kind, text string) {
 func TestNothingToPlay(t *testing.T) {
 	t.Parallel()
 	h := newTheatre(t, nil)
+	var left atomic.Int32 // how often the film is there
+	left.Store(1)
 	silent := h.make(recordingtest.Options{Title: "Silent"})
 	silent.Remove("video/webcams.webm")
 	h.bring(silent)
 	p := newTab(t, laptop)
 	p.open(h.url + silent.Path())
 	p.wantFailure("media", "")
+
+	// A film that is there and that the browser knows nothing of: to try again is
+	// no use.
+	foreign := h.make(recordingtest.Options{Title: "Foreign"})
+	foreign.Put("video/webcams.webm", strings.Repeat("no film ", 1000))
+	h.bring(foreign)
+	p.open(h.url + foreign.Path() + "?locale=en")
+	p.wait(`document.documentElement.dataset.state === "failed"`)
+	p.wantFailure("media", "Try another browser")
+	if evaluate[bool](p, `document.querySelector("#retry").offsetWidth > 0`) {
+		t.Error("a film that the browser cannot play can be tried again")
+	}
+	// One that was there a moment ago and does not come.
+	h.disturb(func(_ http.ResponseWriter, request *http.Request) bool {
+		if strings.HasSuffix(request.URL.Path, "/video/webcams.webm") && (request.Method == http.MethodGet || left.Add(-1) < 0) {
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	})
+	p.open(h.url + foreign.Path())
+	p.wait(`document.documentElement.dataset.state === "failed"`)
+	p.wantFailure("network", "")
+	h.disturb(nil)
 
 	r := h.show(recordingtest.Options{Title: "Unreachable"})
 	h.disturb(func(w http.ResponseWriter, request *http.Request) bool {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -204,31 +203,53 @@ func (h *theatre) play(t testing.TB, v view, path string) *tab {
 	return p
 }
 
-// state is what the page says is to be seen.
+// state is what is to be seen: all of it read from the document as it is laid
+// out, but for what the page alone can know.
 type state struct {
-	Time, Drawings, Rate            float64
-	Slide, Viewbox, Cursor, Screen  string
-	Playing, Caption, Past, Cleared string
+	Time, Rate     float64 // as the page says
+	Slide, Playing string  // as the page says
+
+	Picture string     // address of the slide; empty if it is not to be seen
+	View    string     // what of the slide is cut out
+	Area    [4]float64 // where the corners of the stage are, in the units of the drawings: x, y, width, height
+	Cursor  string     // where its middle is, in the same units; empty if it is hidden
+	Shapes  []string   // identities of the drawings
+	Screen  bool       // whether the shared screen is in front of the content, and the stage not
+	Caption string
+	Past    int // lines that were sent
+	Cleared int // lines that were cleared
 }
+
+// readState looks at the document.
+const readState = `(() => {
+	const find = (selector) => document.querySelector(selector);
+	const box = (element) => element.getBoundingClientRect();
+	const seen = (element) => element.checkVisibility({visibilityProperty: true, opacityProperty: true}) && box(element).width + box(element).height > 0;
+	const content = find("#content"), stage = find("#stage"), screen = find("#screen"), caption = find("#caption-text"), player = find("#player").dataset;
+	// The first layer is the paper; the others are moved and scaled with it.
+	const paper = find("#stage svg svg > g"), picture = paper.querySelector(":scope > image"), dot = find("#stage [data-cursor]");
+	const units = paper.getScreenCTM()?.inverse() ?? {}, place = (x, y) => new DOMPoint(x, y).matrixTransform(units);
+	const from = place(box(stage).left, box(stage).top), to = place(box(stage).right, box(stage).bottom);
+	const at = dot.getScreenCTM(), cursor = place(at?.e, at?.f);
+	// What only holds others is not to be seen itself.
+	const own = (shape) => [shape, ...shape.querySelectorAll("*")].some((part) => part.localName !== "g" && part.localName !== "svg" && part.closest("[data-shape]") === shape && seen(part));
+	const middle = box(content), top = document.elementsFromPoint(middle.x + middle.width / 2, middle.y + middle.height / 2).find((element) => content.contains(element));
+	const shared = !screen.hidden && screen.offsetWidth > 0 && top === screen && !seen(paper);
+	return {
+		time: Number(player.time), rate: Number(player.rate), slide: player.slide, playing: player.playing,
+		picture: picture && seen(picture) ? picture.getAttribute("href") : "",
+		view: find("#stage svg svg").getAttribute("viewBox"), area: [from.x, from.y, to.x - from.x, to.y - from.y],
+		cursor: dot.checkVisibility({visibilityProperty: true}) ? cursor.x + " " + cursor.y : "",
+		shapes: [...document.querySelectorAll("#stage [data-shape]")].filter(own).map((shape) => shape.dataset.shape).sort(),
+		screen: shared, caption: caption.hidden ? "" : caption.textContent.trim(),
+		past: document.querySelectorAll("#chat li[data-time]:not(.future)").length,
+		cleared: [...document.querySelectorAll("#chat li.cleared")].filter((line) => !seen(line)).length,
+	};
+})()`
 
 func (p *tab) state() state {
 	p.t.Helper()
-	data := evaluate[map[string]string](p, `(() => {
-		const caption = document.querySelector("#caption-text");
-		return {
-			...document.querySelector("#player").dataset, caption: caption.hidden ? "" : caption.textContent.trim(),
-			past: String(document.querySelectorAll("#chat li[data-time]:not(.future)").length),
-			cleared: String(document.querySelectorAll("#chat li.cleared").length),
-		};
-	})()`)
-	number := func(key string) float64 {
-		n, _ := strconv.ParseFloat(data[key], 64)
-		return n
-	}
-	return state{
-		Time: number("time"), Drawings: number("drawings"), Rate: number("rate"), Slide: data["slide"], Viewbox: data["viewbox"],
-		Cursor: data["cursor"], Screen: data["screen"], Playing: data["playing"], Caption: data["caption"], Past: data["past"], Cleared: data["cleared"],
-	}
+	return evaluate[state](p, readState)
 }
 
 // seek goes to a time and waits until all of the page is there.

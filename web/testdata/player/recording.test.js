@@ -33,6 +33,14 @@ test('slides have places, kinds and texts', async () => {
 	equal(r.slides[0].href, `/presentation/r/${png(1)}`);
 });
 
+test('the shared screen has two names', async () => {
+	const r = await loaded({ ...whole, 'presentation_text.json': JSON.stringify({ deskshare: { 'slide-1': 'none' } }),
+		'shapes.svg': shapesOf([['image1', '0.0', png(1)], ['image2', '5.0', 'presentation/deskshare/slide-1.png', 1280, 720], ['image3', '9.0', 'presentation/deskshare.png', 1280, 720], ['image4', '12.0', png(2)]]) });
+	equal(r.slides.map((s) => [s.id, s.kind, s.presentation, s.page, s.text, s.thumb !== null]),
+		[['image1', 'slide', pres, 1, '', true], ['image2', 'deskshare', '', 0, '', false], ['image3', 'deskshare', '', 0, '', false], ['image4', 'slide', pres, 2, '', true]]);
+	equal(r.deskshare, [{ start: 5, stop: 9 }, { start: 9, stop: 12 }]);
+});
+
 test('of slides that come at once the last is shown, and an old image may be shown twice', async () => {
 	const r = await loaded({ ...whole, 'shapes.svg': shapesOf([['image1', '0.0', png(1)], ['image2', '0.0', png(2)], ['image3', '5.0 9.0', png(3)], ['image4', '7', png(4)], ['none', 8, ''], ['image4', 11, png(1)]]) });
 	equal(r.slides.map((s) => [s.id, s.image, s.in, s.out]),
@@ -68,7 +76,7 @@ test('chat, polls and videos are one stream', async () => {
 
 test('captions, notes and layout are there', async () => {
 	const r = await loaded({ ...whole, 'captions.json': '[{"locale":"pt_BR","localeName":"Português"},{"locale":"../x"}]', 'notes.html': '<body>n</body>',
-		'layout.xml': '<recording><event timestamp="5.0" show_screenshare="true"/><event timestamp="2" show_screenshare="false"/></recording>' });
+		'layout.xml': '<recording><event timestamp="5.0" show_screenshare="true"/><event timestamp="2" show_screenshare="false"/><event timestamp="7" show_presentation="true"/><event timestamp="8"/></recording>' });
 	equal(r.captions, [{ locale: 'pt-BR', label: 'Português', src: '/presentation/r/caption_pt_BR.vtt' }]);
 	equal(r.notes, '<body>n</body>');
 	equal(r.layout, [{ time: 2, screenshare: false }, { time: 5, screenshare: true }]);
