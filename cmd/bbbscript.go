@@ -43,7 +43,10 @@ that the script makes and 'scalelite recordings authorize-key' lets in.
 The address that BBB servers reach this service at is https:// and web.host;
 --url says another one, with a port or with http://, but of a host that this
 service answers to. For http:// there is no line, but on this machine itself:
-what root runs must not come over the network in the clear.`,
+what root runs must not come over the network in the clear.
+
+On the BBB server 'scalelite-send uninstall' removes all that the script made,
+whether or not the server is in the pool by then.`,
 		Example: `  scalelite bbb-script --server bbb1.example.com > setup.sh
   scalelite bbb-script --server bbb1.example.com --link
   scalelite bbb-script --transfer ssh --ssh-host spool.example.com --link`,

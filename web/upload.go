@@ -163,8 +163,8 @@ type formatState struct {
 	Type  string `json:"type"`
 	Files int    `json:"files"`
 	Bytes int64  `json:"bytes"`
-	// Missing: its files are not where they should be, or not as many as were
-	// imported. Files and Bytes are what is there.
+	// Missing: its files are not where they should be, not as many as were
+	// imported, or cannot be read. Files and Bytes are what is there.
 	Missing bool `json:"missing,omitempty"`
 	// Metadata is the SHA-256 of its metadata.xml in hex, empty if there is none:
 	// BBB writes a new one whenever it makes a format anew, so it tells versions
@@ -192,17 +192,13 @@ func (s *Server) recordingState(c echo.Context, who uploader) error {
 	}
 	here, formats := len(r.Formats) > 0, []formatState{}
 	for _, f := range r.Formats {
-		files, bytes, err := s.library.CountFiles(r, f.Type)
-		if err != nil && !isNotFound(err) {
-			return err
-		}
-		missing := err != nil || files < f.Files || bytes < f.Bytes
-		here = here && !missing
-		sum, err := s.metadataSum(r, f.Type)
+		state, err := s.formatState(r, f)
 		if err != nil {
-			return err
+			s.log.Error("format of a recording could not be read", "recording", r.ID, "format", f.Type, "cause", err)
+			state.Missing = true
 		}
-		formats = append(formats, formatState{Type: f.Type, Files: files, Bytes: bytes, Missing: missing, Metadata: sum})
+		here = here && !state.Missing
+		formats = append(formats, state)
 	}
 	return uploadAnswer(c, http.StatusOK, struct {
 		Recording string               `json:"recording"`
@@ -211,6 +207,18 @@ func (s *Server) recordingState(c echo.Context, who uploader) error {
 		Imported  time.Time            `json:"imported,omitzero"`
 		Formats   []formatState        `json:"formats"`
 	}{r.ID, here, r.State, r.ImportedAt, formats})
+}
+
+// formatState looks at one format. What cannot be read is an error, besides what
+// was found before it.
+func (s *Server) formatState(r store.Recording, f store.Format) (formatState, error) {
+	files, bytes, err := s.library.CountFiles(r, f.Type)
+	state := formatState{Type: f.Type, Files: files, Bytes: bytes, Missing: err != nil || files < f.Files || bytes < f.Bytes}
+	if err != nil && !isNotFound(err) {
+		return state, err
+	}
+	state.Metadata, err = s.metadataSum(r, f.Type)
+	return state, err
 }
 
 func (s *Server) metadataSum(r store.Recording, format string) (string, error) {

@@ -273,6 +273,25 @@ func TestUpload(t *testing.T) {
 	}
 }
 
+// A format that cannot be read is not safely here (T28), which is an answer: an
+// error would keep the server from whatever else it is to send.
+func TestRecordingWithAFormatThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := uploading(t, 1, nil)
+	r := s.keep(recordingID, map[string]string{"video/metadata.xml": "<recording/>", "podcast/metadata.xml": "<recording/>"}, nil)
+	parent := filepath.Dir(s.dir(r, "video"))
+	if err := os.RemoveAll(parent); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(parent, parent); err != nil { // what root cannot read either
+		t.Fatal(err)
+	}
+	a, fields := s.ask(s.bearer(0, recordingID, nil), "/"+recordingID)
+	if want := "[map[bytes:12 files:1 metadata:" + fmt.Sprintf("%x", sha256.Sum256([]byte("<recording/>"))) + " type:podcast] map[bytes:0 files:0 missing:true type:video]]"; a.status != http.StatusOK || fields["here"] != false || fmt.Sprint(fields["formats"]) != want {
+		t.Errorf("%d %s, want %s", a.status, a.body, want)
+	}
+}
+
 // TestUploadTokens (S11): whatever is wrong with a token, the answer is the
 // same, and it counts as a failed checksum.
 func TestUploadTokens(t *testing.T) {

@@ -16,8 +16,8 @@ module ScaleliteSend
     # Nothing can be sent before somebody changes something.
     class Refused < Error; end
 
-    # It did not take this one upload. again is the wait that it asked for, in
-    # seconds, or nil.
+    # It did not take this one upload, or cannot tell about this one recording.
+    # again is the wait that it asked for, in seconds, or nil.
     class NotTaken < Error
       attr_reader :again
 
@@ -38,6 +38,8 @@ module ScaleliteSend
     # How long to wait for the leave to send a body.
     CONTINUE_TIMEOUT = 30
     MAX_ANSWER = 1 << 20
+    # The answers of what stands before a load balancer that is not there.
+    AWAY = %w[502 503 504].freeze
     # A clock that is further off than this, in seconds, is worth a word.
     SKEW = 60
 
@@ -107,7 +109,9 @@ module ScaleliteSend
       refuse(answer, fields)
       return nil if answer.code == '404'
 
-      raise Away, words(answer, fields)
+      raise Away, words(answer, fields) if AWAY.include?(answer.code)
+
+      raise NotTaken.new("the load balancer cannot tell about it: #{words(answer, fields)}", wait_of(answer))
     end
 
     def exchange(request, timeout)

@@ -9,6 +9,10 @@ module ScaleliteSend
     # only look like an attack.
     REFUSED_WAIT = 600
     AWAY_WAIT = 60
+    # What no hook noted is looked for once a day, among what changed in so many
+    # seconds. The last hour is left to the hook, which may be at work.
+    LATELY = 7 * 24 * 3600
+    LEFT_TO_THE_HOOK = 3600
     TEST_ID = 'scalelite-connection-test'
 
     def initialize(settings)
@@ -25,11 +29,13 @@ module ScaleliteSend
 
     # Empties the queue: what the timer and the hook do.
     def run
-      trouble = @queue.trouble
-      return 0 if trouble && trouble['next'] > Time.now.to_i
-
       log = Log.new(@settings.log_file)
-      @queue.alone { guarded(log) { sender(log).drain } }
+      sender = sender(log) # who may not read the secret is in nobody's way
+      @queue.alone do
+        catch_up(log)
+        trouble = @queue.trouble
+        guarded(log) { sender.drain } unless trouble && trouble['next'] > Time.now.to_i
+      end
       0
     end
 
@@ -103,6 +109,18 @@ module ScaleliteSend
     end
 
     private
+
+    # Notes what no hook could. What the load balancer has is not sent again.
+    def catch_up(log)
+      @queue.adopt.each { |id| log.warn("#{id}: was noted by halves, is to be sent") }
+      @queue.daily do |since|
+        now = Time.now
+        found = Recording.changed(@settings.trees, [since, now - LATELY].max, now - LEFT_TO_THE_HOOK).select { |id| @queue.add(id, always: false) }
+        log.info("#{count(found.size)} of the last days looked for on the load balancer") unless found.empty?
+      end
+    rescue SystemCallError => e
+      log.warn("what no hook noted cannot be looked for: #{e.message}")
+    end
 
     def balancer
       raise @secret_error if @secret_error

@@ -33,6 +33,9 @@ module ScaleliteSend
           delete(recording) unless dry_run
           puts "#{id}  #{dry_run ? 'would be deleted' : 'deleted'}, #{recording.bytes} bytes"
         end
+      rescue Balancer::NotTaken => e # about this one, and no other
+        kept += 1
+        puts "#{id}  kept: #{e.message}"
       end
       puts "#{deleted} #{dry_run ? 'would be deleted' : 'deleted'}, #{format('%.1f MB', bytes / 1e6)}; #{kept} kept."
       0

@@ -10,6 +10,9 @@ module ScaleliteSend
     # The waits after a failure, in seconds: from one minute to an hour.
     FIRST_WAIT = 60
     LONGEST_WAIT = 3600
+    # The name of a job that is being written. It ended in a process ID once.
+    UNFINISHED = /\A\.([A-Za-z0-9_-]{1,200})\.(?:new|\d+)\z/.freeze
+    DAY = 24 * 3600
 
     def initialize(state)
       @state = state
@@ -23,9 +26,39 @@ module ScaleliteSend
       locked do
         return false if !always && File.exist?(path(id))
 
-        write('id' => id, 'queued' => SecureRandom.hex(8), 'always' => always, 'tries' => 0, 'next' => 0)
+        write(fresh(id, always))
       end
       true
+    end
+
+    # Makes jobs of what was being written when a disk was full, or when the
+    # machine or a process came to its end: the name tells what is to be sent.
+    # Who writes has the lock, so nobody is at work on these. Returns their IDs.
+    def adopt
+      return [] if unfinished.empty?
+
+      locked do
+        unfinished.map do |name|
+          id = name[UNFINISHED, 1]
+          write(fresh(id, true))
+          File.unlink("#{@dir}/#{name}") if File.exist?("#{@dir}/#{name}")
+          id
+        end
+      end
+    end
+
+    # Yields once a day, with the time since which this queue is kept. The first
+    # day begins when it is asked first.
+    def daily
+      file = "#{@state}/looked"
+      unless File.exist?(file)
+        File.write(file, Time.now.to_i)
+        return
+      end
+      return if (Time.now - File.mtime(file)).abs < DAY
+
+      yield Time.at(File.read(file).to_i)
+      File.utime(nil, nil, file)
     end
 
     def jobs
@@ -111,6 +144,14 @@ module ScaleliteSend
       "#{@dir}/#{id}"
     end
 
+    def fresh(id, always)
+      { 'id' => id, 'queued' => SecureRandom.hex(8), 'always' => always, 'tries' => 0, 'next' => 0 }
+    end
+
+    def unfinished
+      Dir.children(@dir).grep(UNFINISHED)
+    end
+
     def trouble_file
       "#{@state}/trouble"
     end
@@ -130,12 +171,20 @@ module ScaleliteSend
     end
 
     def write(job)
-      temporary = "#{@dir}/.#{job['id']}.#{Process.pid}"
+      temporary = "#{@dir}/.#{job['id']}.new"
       File.open(temporary, File::WRONLY | File::CREAT | File::TRUNC, 0o644) do |f|
         f.write(JSON.generate(job))
         f.fsync
       end
       File.rename(temporary, path(job['id']))
+      sync_names
+    end
+
+    # A name outlasts a power failure once its directory is on the disk.
+    def sync_names
+      File.open(@dir, &:fsync)
+    rescue Errno::EINVAL # a file system that cannot
+      nil
     end
   end
 end

@@ -30,6 +30,19 @@ module ScaleliteSend
       ids.uniq.grep(WORD).sort_by { |id| [-began(id), id] }
     end
 
+    # The IDs of those of which a format was made or changed between two times.
+    def self.changed(trees, from, to)
+      paths = trees.flat_map { |tree| Dir.glob("#{tree}/*/*/metadata.xml") }
+      paths.select { |path| changed_at(path)&.between?(from, to) }.map { |path| File.basename(File.dirname(path)) }.uniq.grep(WORD)
+    end
+
+    def self.changed_at(path)
+      File.mtime(path)
+    rescue Errno::ENOENT # went away meanwhile
+      nil
+    end
+    private_class_method :changed_at
+
     # When a recording began, in milliseconds: the end of an ID tells.
     def self.began(id)
       id[/-(\d{13})(-|\z)/, 1].to_i

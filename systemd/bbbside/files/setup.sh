@@ -46,7 +46,8 @@ usage: bbb-setup.sh [OPTION]...
   --test             only test what is installed
   --replace          put the hook of the Ruby system aside
   --ca-file FILE     trust the authorities in FILE (PEM) and no others
-  --uninstall        remove everything that this script made
+  --uninstall        remove everything that this script made, as does
+                     scalelite-send uninstall
 END
 }
 
@@ -194,6 +195,7 @@ install_files() {
 	for name in settings recording queue balancer sender existing pruner commands; do
 		put root 0644 "$library/$name.rb" < <(text_of "$name.rb")
 	done
+	put root 0700 "$library/uninstall" < <(uninstaller)
 	put root 0755 "$program" < <(text_of scalelite-send)
 	put root 0644 "$logrotate" < <(text_of scalelite-send.logrotate)
 	put root 0644 "$settings" < <(settings_text)
@@ -304,6 +306,19 @@ authorise() {
 	say ""
 }
 
+# uninstaller prints a script that does what --uninstall does. It stays here, as
+# no load balancer may be there any more, then, that knows this server.
+uninstaller() {
+	say "#!/bin/bash"
+	say "# Removes everything that the setup script of the load balancer made."
+	say "set -euo pipefail"
+	say "export LC_ALL=C"
+	declare -p user hook other_hook aside library program settings units logrotate log state
+	say "changes=0"
+	declare -f say warn die changed as_user by put ssh_home without_block remove uninstall
+	say "uninstall"
+}
+
 uninstall() {
 	local home dir waiting=0 path
 	say "Removing"
@@ -328,7 +343,7 @@ uninstall() {
 	if [ -x "$program" ] && command -v flock >/dev/null && [ -e "$state/sender.lock" ] && id "$user" >/dev/null 2>&1; then
 		as_user flock -w 60 "$state/sender.lock" true || die "a sender is at work; wait for it or end it, then run this again"
 	fi
-	remove root "$units/scalelite-send.timer" "$units/scalelite-send.service" "$logrotate" "$settings" "$program" "$log" "$log".*
+	remove root "$units/scalelite-send.timer" "$units/scalelite-send.service" "$logrotate" "$settings" "$log" "$log".*
 	home=$(ssh_home) || true
 	dir=$home/.ssh
 	if [ -n "$home" ] && [ -f "$dir/scalelite_ed25519" ]; then
@@ -343,6 +358,8 @@ uninstall() {
 		rm -rf "$state"
 		changed "removed: $state/"
 	fi
+	# What this can be run with again stays to the last.
+	remove root "$program"
 	if [ -f "$library/made" ]; then
 		sort -r "$library/made" | while IFS= read -r path; do rmdir --ignore-fail-on-non-empty "$path" 2>/dev/null || true; done
 	fi
