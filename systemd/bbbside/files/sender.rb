@@ -73,6 +73,13 @@ module ScaleliteSend
       end.compact.join('; ')
     end
 
+    # The formats of which another version is there, by the stamps of this one. A
+    # load balancer that does not tell is believed.
+    def versions_differing(there, stamps)
+      has = there['formats'].map { |f| [f['type'], f['metadata']] }.to_h
+      stamps.reject { |name, sum| has[name].nil? || has[name] == sum }.keys
+    end
+
     private
 
     def take(job)
@@ -97,7 +104,7 @@ module ScaleliteSend
 
       job['formats'] = recording.sums
       job['bytes'] = recording.bytes
-      return finish(job, :there, 'is on the load balancer already') if !job['always'] && covers?(there, job['formats'])
+      return finish(job, :there, 'is on the load balancer already') if !job['always'] && same?(there, job['formats'], recording.stamps)
 
       warn_of_skipped(recording)
       transfer(job, recording, there)
@@ -166,14 +173,12 @@ module ScaleliteSend
     # Whether what was sent is there, and not only an older version that is as
     # large, be it of one format.
     def came?(there, job)
-      covers?(there, job['formats']) && there['imported'] != job['before'] && versions_differing(there, job).empty?
+      same?(there, job['formats'], job['stamps'] || {}) && there['imported'] != job['before']
     end
 
-    # The formats of which another version is there than was sent. A load balancer
-    # that does not tell is believed.
-    def versions_differing(there, job)
-      has = there['formats'].map { |f| [f['type'], f['metadata']] }.to_h
-      (job['stamps'] || {}).reject { |name, sum| has[name].nil? || has[name] == sum }.keys
+    # Whether these formats are there, all of them, and in these versions.
+    def same?(there, formats, stamps)
+      covers?(there, formats) && versions_differing(there, stamps).empty?
     end
 
     def again(job, error)
