@@ -22,6 +22,7 @@ type fakeBalancer struct {
 	uploads  int
 	state    string // of the import
 	error    string
+	done     int64  // bytes that are unpacked
 	files    int    // of the only format
 	older    bool   // what is there is from before all uploads
 	stamp    string // of the metadata.xml of the only format
@@ -46,7 +47,7 @@ func (f *fakeBalancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		answer(202, fields{"import": "import-1"})
 	case strings.Contains(r.URL.Path, "/imports/"):
-		answer(200, fields{"state": f.state, "error": f.error})
+		answer(200, fields{"state": f.state, "error": f.error, "done": f.done, "size": 9_000_000})
 	case f.uploads == 0 && !f.older || strings.HasSuffix(r.URL.Path, "/scalelite-connection-test"):
 		answer(404, fields{"error": "There is no such recording."})
 	default:
@@ -200,7 +201,14 @@ func TestSenderTriesAnewWhenAsked(t *testing.T) {
 	f := &fakeBalancer{state: "waiting", files: 1, error: "no space"}
 	m, r := newSender(t, f)
 	m.sendNow()
-	if out := m.must("scalelite-send", "status"); !strings.Contains(out, "waits at the load balancer: no space") {
+	if out := m.must("scalelite-send", "status"); !strings.Contains(out, "waits at the load balancer: no space;") {
+		t.Errorf("%s", out)
+	}
+	f.mu.Lock()
+	f.done = 1_200_000
+	f.mu.Unlock()
+	m.sendNow()
+	if out := m.must("scalelite-send", "status"); !strings.Contains(out, "no space, 1.2 of 9.0 MB are unpacked;") {
 		t.Errorf("%s", out)
 	}
 	if out := m.must("scalelite-send", "retry", r.id); !strings.Contains(out, "1 recording will be sent anew") {

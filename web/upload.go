@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"scalelite/recordings"
 	"scalelite/store"
 )
 
@@ -140,16 +141,37 @@ func (s *Server) importState(c echo.Context, who uploader) error {
 	if err != nil {
 		return err
 	}
-	return uploadAnswer(c, http.StatusOK, struct {
-		Import    string            `json:"import"`
-		Recording string            `json:"recording"`
-		State     store.ImportState `json:"state"`
-		Since     time.Time         `json:"since"`
-		Ended     time.Time         `json:"ended,omitzero"`
-		Tries     int               `json:"tries"`
-		Next      time.Time         `json:"next,omitzero"`
-		Error     string            `json:"error,omitempty"`
-	}{i.ID, who.recording, i.State, i.Since, i.Ended, i.Tries, i.Next, i.Error})
+	return uploadAnswer(c, http.StatusOK, answerOf(i))
+}
+
+// importAnswer is how an import goes, or went, as a server reads it.
+type importAnswer struct {
+	Import    string            `json:"import"`
+	Recording string            `json:"recording"`
+	State     store.ImportState `json:"state"`
+	Since     time.Time         `json:"since"`
+	Ended     time.Time         `json:"ended,omitzero"`
+	Tries     int               `json:"tries"`
+	Next      time.Time         `json:"next,omitzero"`
+	Error     string            `json:"error,omitempty"`
+	*importBytes
+}
+
+// importBytes are in the answer as long as the tarball is in the spool.
+type importBytes struct {
+	Done int64 `json:"done"`
+	Size int64 `json:"size"`
+}
+
+func answerOf(i recordings.ImportProgress) importAnswer {
+	a := importAnswer{
+		Import: i.ID, Recording: recordingOf(i.File), State: i.State, Since: i.Since,
+		Ended: i.Ended, Tries: i.Tries, Next: i.Next, Error: i.Error,
+	}
+	if i.Size > 0 && i.Ended.IsZero() {
+		a.importBytes = &importBytes{i.Done, i.Size}
+	}
+	return a
 }
 
 // recordingOf is the recording that an uploaded tarball is named after.

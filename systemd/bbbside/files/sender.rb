@@ -144,6 +144,7 @@ module ScaleliteSend
 
     def look_at_import(job)
       import = @balancer.import(job['id'], job['import'])
+      job['done'], job['size'] = (import || {}).values_at('done', 'size')
       case import && import['state']
       when 'waiting', 'settling', 'importing'
         import['error'].to_s.empty? ? nil : wait(job, "waits at the load balancer: #{import['error']}", LOOK_AGAIN)
@@ -182,7 +183,7 @@ module ScaleliteSend
     end
 
     def again(job, error)
-      %w[import sent before stamps].each { |key| job.delete(key) }
+      %w[import sent before stamps done size].each { |key| job.delete(key) }
       wait(job, error)
     end
 
