@@ -251,8 +251,9 @@ module ScaleliteSend
 
       text = output.lines.map(&:strip).reject(&:empty?).first(3).join('; ')
       text = "rsync ended with #{status.exitstatus || status.termsig}" if text.empty?
-      # 255 is ssh's own: no connection, or not let in.
-      raise Balancer::Away, "rsync to #{@target}: #{text}" if status.exitstatus == 255
+      # 255 is ssh's own: no connection, or not let in. rsync may be quicker to see
+      # that nothing comes from there, and end with a status of its own.
+      raise Balancer::Away, "rsync to #{@target}: #{text}" if status.exitstatus == 255 || output.include?('(0 bytes received so far)')
 
       raise Balancer::NotTaken, "rsync to #{@target}: #{text}"
     end
