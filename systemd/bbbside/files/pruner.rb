@@ -46,7 +46,7 @@ module ScaleliteSend
       return 'holds something that is no file' unless recording.formats.all? { |f| f.skipped.empty? }
 
       there = @balancer.recording(recording.id)
-      return 'the load balancer does not have it' unless there
+      return 'the load balancer does not have it' unless there && there['state'] # it may tell of an import alone
       return 'it was deleted on the load balancer' if there['state'] == 'deleted'
       return "the load balancer lacks files: #{@sender.differences(there, recording.sums)}" unless @sender.covers?(there, recording.sums)
 
