@@ -10,6 +10,15 @@ import (
 	"scalelite/store"
 )
 
+// ImportProgress is an import and how far it is.
+type ImportProgress struct {
+	store.Import
+	// Done is how many bytes are unpacked, while it is imported.
+	Done int64
+	// Size is that of the tarball in bytes, 0 when it is not in the spool any more.
+	Size int64
+}
+
 // maxNumbered is up to which number the names in failed_dir are looked for.
 const maxNumbered = 9
 

@@ -95,15 +95,6 @@ type Pruned struct {
 	Reason string `json:"reason"`
 }
 
-// ImportProgress is an import and how far it is.
-type ImportProgress struct {
-	store.Import
-	// Done is how many bytes are unpacked, while it is imported.
-	Done int64
-	// Size is that of the tarball in bytes, 0 when it is not in the spool any more.
-	Size int64
-}
-
 // SpoolFile is a tarball in the spool or in failed_dir, as people see it.
 type SpoolFile struct {
 	Name  string            `json:"name"`
