@@ -22,9 +22,12 @@ type fakeBalancer struct {
 	uploads  int
 	state    string // of the import
 	error    string
+	done     int64  // bytes that are unpacked
 	files    int    // of the only format
 	older    bool   // what is there is from before all uploads
 	stamp    string // of the metadata.xml of the only format
+	deleted  bool
+	newest   any // import of the recording, while there is nothing else of it
 	onUpload func(n int)
 }
 
@@ -46,7 +49,9 @@ func (f *fakeBalancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		answer(202, fields{"import": "import-1"})
 	case strings.Contains(r.URL.Path, "/imports/"):
-		answer(200, fields{"state": f.state, "error": f.error})
+		answer(200, fields{"state": f.state, "error": f.error, "done": f.done, "size": 9_000_000})
+	case f.newest != nil && !strings.HasSuffix(r.URL.Path, "/scalelite-connection-test"):
+		answer(200, fields{"here": false, "formats": []fields{}, "import": f.newest})
 	case f.uploads == 0 && !f.older || strings.HasSuffix(r.URL.Path, "/scalelite-connection-test"):
 		answer(404, fields{"error": "There is no such recording."})
 	default:
@@ -58,7 +63,11 @@ func (f *fakeBalancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if f.stamp != "" {
 			format["metadata"] = f.stamp
 		}
-		answer(200, fields{"here": true, "state": "published", "imported": imported, "formats": []fields{format}})
+		state := "published"
+		if f.deleted {
+			state = "deleted"
+		}
+		answer(200, fields{"here": !f.deleted, "state": state, "imported": imported, "formats": []fields{format}})
 	}
 }
 
@@ -114,6 +123,24 @@ func TestSenderBelievesTheCountAlone(t *testing.T) {
 	m.sendNow()
 	if got := m.waiting(); f.sent() != 2 || len(got) != 0 {
 		t.Errorf("when it is there: %d uploads, waiting %q\n%s", f.sent(), got, m.log())
+	}
+}
+
+// What is deleted there while it is on its way is not waited for.
+func TestSenderIsDoneWithWhatWasDeletedMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := &fakeBalancer{state: "failed", error: "the recording was deleted", files: 1}
+	m, r := newSender(t, f)
+	m.sendNow()
+	if got := m.waiting(); !slices.Equal(got, []string{r.id}) {
+		t.Fatalf("waiting: %q\n%s", got, m.log())
+	}
+	f.mu.Lock()
+	f.deleted = true
+	f.mu.Unlock()
+	m.sendNow()
+	if got := m.waiting(); f.sent() != 1 || len(got) != 0 || !strings.Contains(m.log(), r.id+": was deleted on the load balancer") {
+		t.Errorf("%d uploads, waiting %q\n%s", f.sent(), got, m.log())
 	}
 }
 
@@ -200,7 +227,14 @@ func TestSenderTriesAnewWhenAsked(t *testing.T) {
 	f := &fakeBalancer{state: "waiting", files: 1, error: "no space"}
 	m, r := newSender(t, f)
 	m.sendNow()
-	if out := m.must("scalelite-send", "status"); !strings.Contains(out, "waits at the load balancer: no space") {
+	if out := m.must("scalelite-send", "status"); !strings.Contains(out, "waits at the load balancer: no space;") {
+		t.Errorf("%s", out)
+	}
+	f.mu.Lock()
+	f.done = 1_200_000
+	f.mu.Unlock()
+	m.sendNow()
+	if out := m.must("scalelite-send", "status"); !strings.Contains(out, "no space, 1.2 of 9.0 MB are unpacked;") {
 		t.Errorf("%s", out)
 	}
 	if out := m.must("scalelite-send", "retry", r.id); !strings.Contains(out, "1 recording will be sent anew") {

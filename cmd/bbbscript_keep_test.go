@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -57,6 +58,47 @@ func TestPruneOnABBBServer(t *testing.T) {
 	}
 	if out, err := m.run("scalelite-send", "prune", "--keep-days", "0"); exitCode(err) != exitFailure || !strings.Contains(out, "Nothing more is deleted") {
 		t.Errorf("without the load balancer: %v %s", err, out)
+	}
+}
+
+// T28: a version that is as large as the one on the load balancer, and another,
+// is no copy of it: it is kept, sent, and deleted once it is there.
+func TestPruneKeepsAnotherVersion(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t, "")
+	p.start()
+	m := newMachine(t, p)
+	m.joinPool()
+	m.mustSetup(nil)
+	r := made{id: id("changed"), meeting: "room", version: 1, formats: []string{"presentation", "video"}}
+	m.publish(r)
+	m.must("scalelite-send", "existing")
+	r.version = 2
+	m.publish(r) // BBB runs no hook when somebody changes a recording
+	const reason = "  kept: the load balancer has another version of presentation, video; this one "
+	if out := m.must("scalelite-send", "prune", "--keep-days", "0", "--dry-run"); !strings.Contains(out, r.id+reason+"would be sent again") || len(m.waiting()) != 0 {
+		t.Errorf("dry run: waiting %q, %s", m.waiting(), out)
+	}
+	if out := m.must("scalelite-send", "prune", "--keep-days", "0"); !strings.Contains(out, r.id+reason+"is sent again") || !slices.Equal(m.waiting(), []string{r.id}) {
+		t.Errorf("another version: waiting %q, %s", m.waiting(), out)
+	}
+	m.sent()
+	if all, text := p.recordings(); all[r.id].Metadata.Version != 2 {
+		t.Errorf("sent again: %s\n%s", text, m.log())
+	}
+	r.version = 3
+	m.publish(r)
+	if out := m.must("scalelite-send", "existing"); !strings.Contains(out, "1 sent, 0 were there already") {
+		t.Errorf("existing: %s", out)
+	}
+	if all, text := p.recordings(); all[r.id].Metadata.Version != 3 {
+		t.Errorf("after existing: %s\n%s", text, m.log())
+	}
+	if out := m.must("scalelite-send", "existing"); !strings.Contains(out, "0 sent, 1 were there already") {
+		t.Errorf("existing, once more: %s", out)
+	}
+	if out := m.must("scalelite-send", "prune", "--keep-days", "0"); !strings.Contains(out, r.id+"  deleted") {
+		t.Errorf("the same version: %s", out)
 	}
 }
 

@@ -103,10 +103,10 @@ func (s *Spool) Files(context.Context) ([]SpoolFile, error) {
 }
 
 // Import returns how an import went, or goes, or store.ErrNotFound.
-func (s *Spool) Import(ctx context.Context, id string) (store.Import, error) {
-	var i store.Import
+func (s *Spool) Import(ctx context.Context, id string) (ImportProgress, error) {
+	var i ImportProgress
 	err := s.o.Store.View(ctx, func(tx *store.Tx) (err error) {
-		i, err = tx.Import(id)
+		i.Import, err = tx.Import(id)
 		return err
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) || err == nil && !i.Ended.IsZero() {
@@ -116,10 +116,15 @@ func (s *Spool) Import(ctx context.Context, id string) (store.Import, error) {
 	defer s.mu.Unlock()
 	for _, e := range s.entries {
 		if e.ID == id {
-			return s.shown(e), nil
+			return s.progressOf(e), nil
 		}
 	}
 	return i, err
+}
+
+// progressOf is an entry's import with how far it is.
+func (s *Spool) progressOf(e *entry) ImportProgress {
+	return ImportProgress{Import: s.shown(e), Done: e.done, Size: e.print.size}
 }
 
 // Sweep forgets imports that ended, or whose tarball was last seen, long ago.

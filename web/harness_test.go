@@ -47,6 +47,7 @@ type settings struct {
 	balancer func(*balancer.Config)
 	// recordings are switched on if it is there, below a directory of the test.
 	recordings func(*recordings.Config)
+	importer   func(recordings.Importer) recordings.Importer // of the spool; nil: the library
 	log        io.Writer
 	handler    func(io.Writer) slog.Handler // of the log; nil: text
 	engine     func(kv.Engine) kv.Engine    // wraps the database's
@@ -122,7 +123,7 @@ func newSystem(t testing.TB, o settings) *system {
 	if o.recordings != nil {
 		recordingsConfig.MinFree = "1MB"
 		o.recordings(&recordingsConfig)
-		s.openRecordings(recordingsConfig, log)
+		s.openRecordings(recordingsConfig, o.importer, log)
 	}
 	var certificates *Certificates
 	if o.certificates != nil {
@@ -139,7 +140,7 @@ func newSystem(t testing.TB, o settings) *system {
 }
 
 // openRecordings opens the library and a spool on it.
-func (s *system) openRecordings(config recordings.Config, log *slog.Logger) {
+func (s *system) openRecordings(config recordings.Config, wrap func(recordings.Importer) recordings.Importer, log *slog.Logger) {
 	s.t.Helper()
 	var err error
 	log = log.With("component", "recordings")
@@ -152,7 +153,11 @@ func (s *system) openRecordings(config recordings.Config, log *slog.Logger) {
 			s.t.Error(err)
 		}
 	})
-	s.spool, err = recordings.NewSpool(recordings.SpoolOptions{Config: config, Importer: s.library, Store: s.store, Log: log})
+	var importer recordings.Importer = s.library
+	if wrap != nil {
+		importer = wrap(importer)
+	}
+	s.spool, err = recordings.NewSpool(recordings.SpoolOptions{Config: config, Importer: importer, Store: s.store, Log: log})
 	if err != nil {
 		s.t.Fatal(err)
 	}

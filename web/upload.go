@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"scalelite/recordings"
 	"scalelite/store"
 )
 
@@ -140,16 +142,37 @@ func (s *Server) importState(c echo.Context, who uploader) error {
 	if err != nil {
 		return err
 	}
-	return uploadAnswer(c, http.StatusOK, struct {
-		Import    string            `json:"import"`
-		Recording string            `json:"recording"`
-		State     store.ImportState `json:"state"`
-		Since     time.Time         `json:"since"`
-		Ended     time.Time         `json:"ended,omitzero"`
-		Tries     int               `json:"tries"`
-		Next      time.Time         `json:"next,omitzero"`
-		Error     string            `json:"error,omitempty"`
-	}{i.ID, who.recording, i.State, i.Since, i.Ended, i.Tries, i.Next, i.Error})
+	return uploadAnswer(c, http.StatusOK, answerOf(i, who))
+}
+
+// importAnswer is how an import goes, or went, as a server reads it.
+type importAnswer struct {
+	Import    string            `json:"import"`
+	Recording string            `json:"recording"`
+	State     store.ImportState `json:"state"`
+	Since     time.Time         `json:"since"`
+	Ended     time.Time         `json:"ended,omitzero"`
+	Tries     int               `json:"tries"`
+	Next      time.Time         `json:"next,omitzero"`
+	Error     string            `json:"error,omitempty"`
+	*importBytes
+}
+
+// importBytes are in the answer as long as the tarball is in the spool.
+type importBytes struct {
+	Done int64 `json:"done"`
+	Size int64 `json:"size"`
+}
+
+func answerOf(i recordings.ImportProgress, who uploader) importAnswer {
+	a := importAnswer{
+		Import: i.ID, Recording: who.recording, State: i.State, Since: i.Since,
+		Ended: i.Ended, Tries: i.Tries, Next: i.Next, Error: i.Error,
+	}
+	if i.Size > 0 && i.Ended.IsZero() {
+		a.importBytes = &importBytes{i.Done, i.Size}
+	}
+	return a
 }
 
 // recordingOf is the recording that an uploaded tarball is named after.
@@ -174,20 +197,27 @@ type formatState struct {
 
 // recordingState tells a server whether its recording is safely here, so that
 // it may delete its own copy: "here" says that all files of every format are in
-// place. It looks at the disk, whatever the record says.
+// place. It looks at the disk, whatever the record says. Beside it stands the
+// newest import of the recording, which tells those who put tarballs into the
+// spool how it goes.
 func (s *Server) recordingState(c echo.Context, who uploader) error {
 	if c.Param("id") != who.recording {
 		return errNoSuchUpload
 	}
+	// In this order: of what is told to be imported, the record must not be older.
+	newest, err := s.newestImport(c.Request().Context(), who)
+	if err != nil {
+		return err
+	}
 	var r store.Recording
-	err := s.store.View(c.Request().Context(), func(tx *store.Tx) (err error) {
+	err = s.store.View(c.Request().Context(), func(tx *store.Tx) (err error) {
 		r, err = tx.Recording(who.recording)
 		return err
 	})
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) && newest == nil {
 		return errNoSuchUpload
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	here, formats := len(r.Formats) > 0, []formatState{}
@@ -203,10 +233,25 @@ func (s *Server) recordingState(c echo.Context, who uploader) error {
 	return uploadAnswer(c, http.StatusOK, struct {
 		Recording string               `json:"recording"`
 		Here      bool                 `json:"here"`
-		State     store.RecordingState `json:"state"`
+		State     store.RecordingState `json:"state,omitempty"`
 		Imported  time.Time            `json:"imported,omitzero"`
 		Formats   []formatState        `json:"formats"`
-	}{r.ID, here, r.State, r.ImportedAt, formats})
+		Import    *importAnswer        `json:"import,omitempty"`
+	}{who.recording, here, r.State, r.ImportedAt, formats, newest})
+}
+
+// newestImport is that of a recording, nil if there is none that is a server's
+// business: its own upload, or a tarball that nobody knows the sender of.
+func (s *Server) newestImport(ctx context.Context, who uploader) (*importAnswer, error) {
+	i, err := s.spool.ImportOf(ctx, who.recording)
+	if errors.Is(err, store.ErrNotFound) || err == nil && i.Server != "" && i.Server != who.server.ID {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	answer := answerOf(i, who)
+	return &answer, nil
 }
 
 // formatState looks at one format. What cannot be read is an error, besides what

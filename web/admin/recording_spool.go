@@ -20,9 +20,9 @@ func (l *Local) Import(ctx context.Context, id string) (store.Import, error) {
 	}
 	i, err := parts.Spool.Import(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return i, &Error{NotFound, fmt.Sprintf("there is no import %q: the outcome of an import is forgotten after 30 days", id)}
+		return i.Import, &Error{NotFound, fmt.Sprintf("there is no import %q: the outcome of an import is forgotten after 30 days", id)}
 	}
-	return i, explain(ctx, err)
+	return i.Import, explain(ctx, err)
 }
 
 // SpoolFiles lists the tarballs that are not imported, the oldest first.

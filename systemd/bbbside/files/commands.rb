@@ -148,7 +148,13 @@ module ScaleliteSend
       return 'is next' unless job['error']
 
       at = Time.at(job['next']).strftime('%F %T')
-      "#{job['error']}; tried #{job['tries']} times, next #{at}"
+      "#{job['error']}#{progress(job)}; tried #{job['tries']} times, next #{at}"
+    end
+
+    def progress(job)
+      return '' unless job['done'].to_i.positive?
+
+      format(', %<done>.1f of %<size>.1f MB are unpacked', done: job['done'] / 1e6, size: job['size'].to_i / 1e6)
     end
   end
 end

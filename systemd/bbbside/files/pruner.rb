@@ -23,7 +23,7 @@ module ScaleliteSend
       deleted = kept = bytes = 0
       Recording.all(@settings.trees).each do |id|
         recording = Recording.find(id, @settings.trees)
-        reason = recording && reason_to_keep(recording, keep_days)
+        reason = recording && reason_to_keep(recording, keep_days, dry_run)
         if reason
           kept += 1
           puts "#{id}  kept: #{reason}" unless reason == :young
@@ -43,15 +43,25 @@ module ScaleliteSend
 
     private
 
-    def reason_to_keep(recording, keep_days)
+    def reason_to_keep(recording, keep_days, dry_run)
       return :young if recording.touched > Time.now - keep_days * 86_400
       return 'waits to be sent' if @queue.read(recording.id)
       return 'holds something that is no file' unless recording.formats.all? { |f| f.skipped.empty? }
 
       there = @balancer.recording(recording.id)
-      return 'the load balancer does not have it' unless there
+      return 'the load balancer does not have it' unless there && there['state'] # it may tell of an import alone
       return 'it was deleted on the load balancer' if there['state'] == 'deleted'
       return "the load balancer lacks files: #{@sender.differences(there, recording.sums)}" unless @sender.covers?(there, recording.sums)
+
+      others = @sender.versions_differing(there, recording.stamps)
+      send_again(recording, others, dry_run) unless others.empty?
+    end
+
+    # What was published or changed on this server since it was sent: nobody else
+    # would send it, and it would be kept for ever.
+    def send_again(recording, formats, dry_run)
+      @queue.add(recording.id, always: false) unless dry_run
+      "the load balancer has another version of #{formats.join(', ')}; this one #{dry_run ? 'would be' : 'is'} sent again"
     end
 
     def delete(recording)

@@ -20,7 +20,7 @@ module ScaleliteSend
     end
 
     # Notes a recording. With always it is sent although the load balancer has
-    # one of its size: BigBlueButton has just made it. One that waits already
+    # one like it: BigBlueButton has just made it. One that waits already
     # begins anew.
     def add(id, always:)
       locked do

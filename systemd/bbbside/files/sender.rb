@@ -15,9 +15,11 @@ module ScaleliteSend
     # An import that failed there waits for the administrator of the load
     # balancer, who can have it tried again.
     FAILED_THERE = 6 * 3600
-    # Without an import for so long a tarball that was put into the spool is sent
-    # again.
+    # A tarball that was put into the spool, and of which the load balancer tells
+    # nothing, is sent again after so long, and each time twice as long as before,
+    # up to the longest wait.
     LOST = 24 * 3600
+    LONGEST_LOST = 30 * 24 * 3600
     BATCH = 20
 
     # What became of a job: :sent, :there (it had it already), :gone, :deleted,
@@ -73,6 +75,13 @@ module ScaleliteSend
       end.compact.join('; ')
     end
 
+    # The formats of which another version is there, by the stamps of this one. A
+    # load balancer that does not tell is believed.
+    def versions_differing(there, stamps)
+      has = there['formats'].map { |f| [f['type'], f['metadata']] }.to_h
+      stamps.reject { |name, sum| has[name].nil? || has[name] == sum }.keys
+    end
+
     private
 
     def take(job)
@@ -93,11 +102,11 @@ module ScaleliteSend
 
     def send_one(job, recording)
       there = @balancer.recording(job['id'])
-      return finish(job, :deleted, 'was deleted on the load balancer') if there && there['state'] == 'deleted'
+      return deleted(job) if there && there['state'] == 'deleted'
 
       job['formats'] = recording.sums
       job['bytes'] = recording.bytes
-      return finish(job, :there, 'is on the load balancer already') if !job['always'] && covers?(there, job['formats'])
+      return finish(job, :there, 'is on the load balancer already') if !job['always'] && same?(there, job['formats'], recording.stamps)
 
       warn_of_skipped(recording)
       transfer(job, recording, there)
@@ -108,6 +117,7 @@ module ScaleliteSend
     def transfer(job, recording, there)
       tarball = Tarball.new(recording)
       job['before'] = there && there['imported']
+      job['former'] = ended_import(there)
       job['stamps'] = recording.stamps
       if @settings.transfer == 'upload'
         job['import'] = @balancer.upload(job['id'], tarball)
@@ -124,11 +134,19 @@ module ScaleliteSend
       loop do
         outcome = look(job)
         return outcome if outcome
-        return wait(job, 'waits to be imported', LOOK_AGAIN) if now > over
+        return await_later(job) if now > over
 
         sleep(pause)
         pause = [pause * 2, PAUSE].min
       end
+    end
+
+    # The others go on. What nobody tells of is looked at less and less often.
+    def await_later(job)
+      return wait(job, 'waits to be imported', LOOK_AGAIN) unless job['lost']
+
+      since = Time.now.to_i - job['sent']
+      wait(job, "waits to be imported, sent #{job['lost'] + 1} times: #{job['why']}", (since / 10).clamp(LOOK_AGAIN, FAILED_THERE))
     end
 
     def look(job)
@@ -136,12 +154,19 @@ module ScaleliteSend
     end
 
     def look_at_import(job)
-      import = @balancer.import(job['id'], job['import'])
+      judge(@balancer.import(job['id'], job['import']), job)
+    end
+
+    # What an import means for its job; nil: it is under way.
+    def judge(import, job)
+      job['done'], job['size'] = (import || {}).values_at('done', 'size')
       case import && import['state']
       when 'waiting', 'settling', 'importing'
         import['error'].to_s.empty? ? nil : wait(job, "waits at the load balancer: #{import['error']}", LOOK_AGAIN)
       when 'failed'
-        return confirmed(job) if came?(@balancer.recording(job['id']), job)
+        there = @balancer.recording(job['id'])
+        return confirmed(job) if came?(there, job)
+        return deleted(job) if there && there['state'] == 'deleted'
 
         wait(job, "its import failed: #{import['error']}", FAILED_THERE)
       else # imported, replaced by a later one, or so long ago that nobody knows
@@ -153,36 +178,58 @@ module ScaleliteSend
       end
     end
 
-    # Nothing tells how the import of a file in the spool goes, but what comes of
-    # it can be seen.
+    # What is put into the spool gets no ID by which to ask for it. The newest
+    # import of the recording is that of what was sent, unless it was over before.
     def look_at_spool(job)
       there = @balancer.recording(job['id'])
       return confirmed(job) if came?(there, job)
-      return again(job, 'it was not imported within a day') if Time.now.to_i - job['sent'] > LOST
 
-      nil
+      import = there && there['import']
+      return judge(import, job) if import && import['import'] != job['former']
+
+      lost(job) if Time.now.to_i - job['sent'] > patience(job)
+    end
+
+    # The ID of the newest import that the load balancer tells of, if it is over.
+    def ended_import(there)
+      import = there && there['import']
+      import['import'] if import && import['ended']
+    end
+
+    # How long a tarball may lie in the spool before it is taken for lost.
+    def patience(job)
+      [LOST * 2**[job['lost'].to_i, 5].min, LONGEST_LOST].min
+    end
+
+    def lost(job)
+      days = patience(job) / LOST
+      job['lost'] = job['lost'].to_i + 1
+      job['why'] = "it was not imported within #{days == 1 ? 'a day' : "#{days} days"}; look on the load balancer with 'scalelite recordings spool'"
+      again(job, job['why'])
     end
 
     # Whether what was sent is there, and not only an older version that is as
     # large, be it of one format.
     def came?(there, job)
-      covers?(there, job['formats']) && there['imported'] != job['before'] && versions_differing(there, job).empty?
+      same?(there, job['formats'], job['stamps'] || {}) && there['imported'] != job['before']
     end
 
-    # The formats of which another version is there than was sent. A load balancer
-    # that does not tell is believed.
-    def versions_differing(there, job)
-      has = there['formats'].map { |f| [f['type'], f['metadata']] }.to_h
-      (job['stamps'] || {}).reject { |name, sum| has[name].nil? || has[name] == sum }.keys
+    # Whether these formats are there, all of them, and in these versions.
+    def same?(there, formats, stamps)
+      covers?(there, formats) && versions_differing(there, stamps).empty?
     end
 
     def again(job, error)
-      %w[import sent before stamps].each { |key| job.delete(key) }
+      %w[import sent before former stamps done size].each { |key| job.delete(key) }
       wait(job, error)
     end
 
     def confirmed(job)
       finish(job, :sent, 'was sent and imported')
+    end
+
+    def deleted(job)
+      finish(job, :deleted, 'was deleted on the load balancer')
     end
 
     def finish(job, what, text)
@@ -245,8 +292,9 @@ module ScaleliteSend
 
       text = output.lines.map(&:strip).reject(&:empty?).first(3).join('; ')
       text = "rsync ended with #{status.exitstatus || status.termsig}" if text.empty?
-      # 255 is ssh's own: no connection, or not let in.
-      raise Balancer::Away, "rsync to #{@target}: #{text}" if status.exitstatus == 255
+      # 255 is ssh's own: no connection, or not let in. rsync may be quicker to see
+      # that nothing comes from there, and end with a status of its own.
+      raise Balancer::Away, "rsync to #{@target}: #{text}" if status.exitstatus == 255 || output.include?('(0 bytes received so far)')
 
       raise Balancer::NotTaken, "rsync to #{@target}: #{text}"
     end
