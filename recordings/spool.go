@@ -72,6 +72,7 @@ type Spool struct {
 	mu      sync.Mutex
 	entries map[string]*entry
 	agenda  agenda // the entries that nobody works on
+	strays  []SpoolFile
 	workers int
 }
 

@@ -76,7 +76,7 @@ func (s *Spool) scan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tarballs, hidden := map[string]fingerprint{}, map[uint64]bool{}
+	tarballs, hidden, strays := map[string]fingerprint{}, map[uint64]bool{}, Strays(found)
 	for _, f := range found {
 		info, err := f.Info()
 		if err != nil || !info.Mode().IsRegular() {
@@ -104,6 +104,7 @@ func (s *Spool) scan(ctx context.Context) error {
 			s.forget(e)
 		}
 	}
+	s.strays = strays
 	s.seen.note(tarballs, hidden)
 	return nil
 }
