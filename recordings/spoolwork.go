@@ -105,6 +105,7 @@ func (s *Spool) imported(e *entry) {
 		e.State, e.Error, e.Next = store.ImportWaiting, oneLine(err), s.o.Now().Add(spaceRetry)
 		return
 	}
+	s.o.Step("noted the import")
 	e.Import, e.todo = i, discard
 	s.o.Log.Info("tarball imported", "file", e.File, "recordings", strings.Join(e.Recordings, " "))
 }
@@ -157,6 +158,7 @@ func (s *Spool) note(e *entry) {
 		s.o.Log.Error("spool could not note a try", "file", e.File, "cause", err)
 		return
 	}
+	s.o.Step("noted a try")
 	e.stored = true
 }
 
@@ -170,6 +172,7 @@ func (s *Spool) giveUp(e *entry) {
 	if err := s.put(e.Import); err != nil {
 		s.o.Log.Error("spool could not note that a tarball is given up", "file", e.File, "cause", err)
 	}
+	s.o.Step("noted the failure")
 }
 
 // show lets others see how far a tarball is that is worked on. What the store
