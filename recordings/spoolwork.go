@@ -31,7 +31,8 @@ func (s *Spool) carry(ctx context.Context, e *entry) {
 	s.mu.Lock()
 	s.workers--
 	kept := s.entries[e.File]
-	e.busy = false
+	again := kept.again
+	e.busy, e.again = false, false
 	if e.moved != nil {
 		close(e.moved)
 		e.moved = nil
@@ -43,6 +44,9 @@ func (s *Spool) carry(ctx context.Context, e *entry) {
 		s.plan(kept)
 	}
 	s.mu.Unlock()
+	if gone && again {
+		s.Look()
+	}
 	signal(s.free)
 }
 
@@ -181,7 +185,7 @@ func (s *Spool) show(e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	kept := s.entries[e.File]
-	e.done = kept.done
+	e.done, e.again = kept.done, kept.again
 	*kept = *e
 }
 
