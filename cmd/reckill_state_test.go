@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"scalelite/recordings"
 	"scalelite/store"
 	"scalelite/store/kv/boltkv"
 )
@@ -39,7 +40,7 @@ func (k *killTest) inspectDead(round int) {
 	if err := errors.Join(engine.Check(ctx), s.Check(ctx)); err != nil {
 		k.t.Errorf("round %d: the database is damaged: %v", round, err)
 	}
-	spooled := k.spooled()
+	spooled, failed := k.spooled(), k.names("failed")
 	err = s.View(ctx, func(tx *store.Tx) error {
 		for _, r := range k.kept {
 			record, err := tx.Recording(r.id)
@@ -48,6 +49,9 @@ func (k *killTest) inspectDead(round int) {
 			}
 			k.deadFiles(round, tx, record)
 			waits := slices.Contains(spooled, r.id+".tar")
+			if r.in.has(1) && !waits && !slices.Contains(failed, r.id+".tar") && len(record.Formats) != len(bothFormats) {
+				k.t.Errorf("round %d: the tarball of %s is gone, and its record has %d formats", round, r.id, len(record.Formats))
+			}
 			if version := record.Imported["version"]; !waits && record.State != store.Deleted && !k.may(r, version) {
 				k.t.Errorf("round %d: the tarball of %s is gone; the record has version %q, want one of %v", round, r.id, version, r.versions)
 			}
@@ -148,10 +152,48 @@ func (k *killTest) compareOne(round int, r *kept, got listed) {
 		k.t.Errorf("round %d: %s has note %q, want one of %q", round, r.id, got.Metadata.Note, r.note)
 	}
 	r.note = oneOf[string]{got.Metadata.Note}
-	if len(got.Formats) != len(r.formats) {
-		k.t.Errorf("round %d: %s has formats %+v, want %v", round, r.id, got.Formats, r.formats)
+	if !r.in.has(len(got.Formats)) {
+		k.t.Fatalf("round %d: %s has formats %+v, want %v of %v", round, r.id, got.Formats, r.in, bothFormats)
 	}
+	r.in, r.formats = oneOf[int]{len(got.Formats)}, bothFormats[:len(got.Formats)]
+	k.compareFailed(round, r)
 	k.compareFiles(round, r)
+}
+
+// settled waits until nothing is on its way. Only what was sent broken may have
+// failed.
+func (k *killTest) settled() {
+	k.t.Helper()
+	eventually(k.t, "nothing on its way", func() bool {
+		if len(k.spooled()) > 0 {
+			return false
+		}
+		files, err := k.admin().SpoolFiles(k.t.Context())
+		return err == nil && !slices.ContainsFunc(files, func(f recordings.SpoolFile) bool { return f.State != store.ImportFailed })
+	})
+	broken := map[string]bool{}
+	for _, r := range k.kept {
+		if r.in.has(1) {
+			broken[r.id+".tar"] = true
+		}
+	}
+	for _, name := range k.names("failed") {
+		if !broken[strings.TrimSuffix(name, ".txt")] && !strings.HasPrefix(name, ".mended-") {
+			k.t.Fatalf("failed: %s", name)
+		}
+	}
+}
+
+// compareFailed: a tarball with its reason is in failed_dir as long as a format
+// of it is not in.
+func (k *killTest) compareFailed(round int, r *kept) {
+	k.t.Helper()
+	failed := k.names("failed")
+	for _, name := range []string{r.id + ".tar", r.id + ".tar.txt"} {
+		if want := r.in.has(1); want != slices.Contains(failed, name) {
+			k.t.Errorf("round %d: %s in failed_dir: %v, want %v", round, name, !want, want)
+		}
+	}
 }
 
 // compareServed asks for a file as a browser does.

@@ -37,6 +37,7 @@ type kept struct {
 	state    oneOf[string] // of getRecordings; "": it is not there
 	former   string        // the state it had when it was deleted
 	versions oneOf[int]
+	in       oneOf[int] // how many of its formats; the tarball with the others is in failed_dir
 	note     oneOf[string]
 	tracks   map[string]oneOf[int] // what was uploaded last, by language
 	touched  bool                  // since it was last compared
@@ -45,10 +46,14 @@ type kept struct {
 	last     int                   // counts versions, notes and tracks
 }
 
+// bothFormats are those of a recording that is in as a whole.
+var bothFormats = []string{"presentation", "video"}
+
 func newKept(id string) *kept {
 	return &kept{
-		made:   made{id: id, meeting: "room-" + id, formats: []string{"presentation", "video"}, size: 40_000},
+		made:   made{id: id, meeting: "room-" + id, formats: bothFormats, size: 40_000},
 		state:  oneOf[string]{""},
+		in:     oneOf[int]{2},
 		note:   oneOf[string]{""},
 		tracks: map[string]oneOf[int]{},
 	}
@@ -114,9 +119,10 @@ func TestKilledProcessKeepsRecordings(t *testing.T) {
 		"publish": {ops: []string{"publish", "unpublish"}},
 		"delete":  {ops: []string{"delete", "undelete"}, window: 300 * time.Millisecond},
 		"track":   {ops: []string{"track"}},
+		"broken":  {ops: []string{"place broken", "retry"}, window: 300 * time.Millisecond},
 		"upload":  {ops: []string{"upload", "upload", "upload new"}, withdraw: true},
 		"mixed": {
-			ops:    []string{"place", "place new", "upload", "upload new", "publish", "unpublish", "update", "track", "delete", "undelete"},
+			ops:    []string{"place", "place new", "upload", "upload new", "publish", "unpublish", "update", "track", "delete", "undelete", "place broken"},
 			window: 300 * time.Millisecond,
 		},
 	}
@@ -146,7 +152,7 @@ func killAgainAndAgain(t *testing.T, work killWork) {
 		owned[client] = []*kept{r}
 	}
 	k.start()
-	k.imported()
+	k.settled()
 	k.compare(0)
 	for round := range rounds {
 		k.round(round, owned)
@@ -199,7 +205,7 @@ func (k *killTest) round(round int, owned [][]*kept) {
 		k.withdraw()
 	}
 	k.start()
-	k.imported()
+	k.settled()
 	k.inOrder()
 	k.compare(round)
 }
@@ -237,7 +243,7 @@ var errGone = errors.New("the process is gone")
 func (c *killClient) step() error {
 	op := c.work.ops[rand.N(len(c.work.ops))]
 	r := c.owned[rand.N(len(c.owned))]
-	if op == "place new" || op == "upload new" {
+	if op == "place new" || op == "upload new" || op == "place broken" {
 		c.n++
 		r = c.add(fmt.Sprintf("%s-%d", c.name, c.n))
 		c.owned = append(c.owned, r)
@@ -254,8 +260,12 @@ func (c *killClient) step() error {
 	return c.ctx.Err()
 }
 
-// allows: what is deleted can only be brought back, what is not there only come.
+// allows: what is deleted can only be brought back, what is not there only come,
+// and what has failed only be tried again.
 func (k *kept) allows(op string) bool {
+	if failed := k.in.has(1); failed || op == "retry" {
+		return failed && op == "retry"
+	}
 	comes := strings.HasPrefix(op, "place") || strings.HasPrefix(op, "upload")
 	return k.state.has("deleted") == (op == "undelete") && (comes || !k.state.has(""))
 }
@@ -272,6 +282,14 @@ func (c *killClient) do(op string, r *kept) error {
 		return c.gone(r)
 	case "upload", "upload new":
 		return c.upload(r)
+	case "place broken":
+		m := r.next()
+		c.placeBytes(r.id+".tar", m.brokenTar(), m.version)
+		r.brought(m.version)
+		r.in = oneOf[int]{1}
+		return c.gone(r)
+	case "retry":
+		return c.retry(r)
 	case "publish":
 		return acknowledge(r, &r.state, "published", func() error { return c.signed("publishRecordings", "recordID", r.id, "publish", "true") })
 	case "unpublish":
@@ -341,6 +359,25 @@ func (c *killClient) upload(r *kept) error {
 		return nil
 	}
 	return c.gone(r)
+}
+
+// retry mends a tarball that has failed, and has it tried again.
+func (c *killClient) retry(r *kept) error {
+	if err := c.gone(r); err != nil {
+		return err
+	}
+	mended, failed := c.path("failed", ".mended-"+r.id), c.path("failed", r.id+".tar")
+	r.formats = bothFormats
+	if err := errors.Join(os.WriteFile(mended, r.tar(), 0o644), os.Rename(mended, failed)); err != nil {
+		c.t.Error(err)
+		return errGone
+	}
+	return acknowledge(r, &r.in, 2, func() error {
+		if _, err := c.admin().RetrySpool(c.ctx, []string{r.id + ".tar"}); err != nil {
+			return errGone
+		}
+		return c.gone(r)
+	})
 }
 
 // signed makes a call that is refused for no reason.

@@ -88,10 +88,18 @@ func (m made) files() map[string]string {
 }
 
 // tar is the tarball of a recording.
-func (m made) tar() []byte {
+func (m made) tar() []byte { return packed(m.files()) }
+
+// brokenTar is the same with a metadata.xml of its last format that is cut.
+func (m made) brokenTar() []byte {
+	all := m.files()
+	all[m.formats[len(m.formats)-1]+"/"+m.id+"/metadata.xml"] = "<recording>"
+	return packed(all)
+}
+
+func packed(all map[string]string) []byte {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
-	all := m.files()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		_ = w.WriteHeader(&tar.Header{Name: name, Mode: 0o640, Size: int64(len(all[name]))})
 		_, _ = io.WriteString(w, all[name])

@@ -20,15 +20,18 @@ func newRecordingsSpoolCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "spool",
 		Short: "Show the tarballs that are not imported yet, and why",
-		Long: `Lists the tarballs in recordings.spool_dir and recordings.failed_dir, the oldest
-first. STATE is one of
+		Long: `Lists what is in recordings.spool_dir and the tarballs in recordings.failed_dir,
+the oldest first. STATE is one of
 
   settling    it is still being written, or has been until a moment ago
   waiting     for its turn, for the next try (NEXT), or for free space
   importing   it is being unpacked and taken in
   failed      it was given up after recordings.tries and lies in failed_dir
+  ignored     it is no tarball by its name, or no file, and is never touched; names
+              with a dot in front, as rsync's temporary ones, are not listed
 
-REASON tells why the last try failed. 'recordings retry' tries a failed one again.`,
+REASON tells why the last try failed. 'recordings retry' tries a failed one again.
+Of the ignored ones the first 1,000 by name are listed, the others counted.`,
 		Example: `  scalelite recordings spool
   scalelite recordings spool --json | jq -r '.[] | select(.state == "failed") | .name'`,
 		Args: cobra.NoArgs,
@@ -55,10 +58,17 @@ func (a *app) printSpool(files []recordings.SpoolFile) error {
 		return err
 	}
 	t := newTable(a.stdout, "NAME", "SIZE", "STATE", "SINCE", "TRIES", "NEXT", "REASON")
+	more := 0
 	for _, f := range files {
 		t.row(f.Name, byteSize(f.Size), string(f.State), stamp(f.Since), strconv.Itoa(f.Tries), stamp(f.Next), spoolReason(f))
+		more += f.More
 	}
-	return t.flush()
+	err := t.flush()
+	if more > 0 {
+		_, e := fmt.Fprintf(a.stdout, "\nNot listed: %s.\n", count(more, "ignored file"))
+		err = errors.Join(err, e)
+	}
+	return err
 }
 
 // spoolReason is why a tarball is not in, on one line.

@@ -46,6 +46,7 @@ func spoolText(s admin.SpoolStatus) string {
 	add(s.Settling, "settling")
 	add(s.Importing, "importing")
 	add(s.Failed, "failed")
+	add(s.Ignored, "ignored")
 	text := strings.Join(parts, ", ")
 	switch {
 	case s.Error != "" && text == "":
@@ -56,7 +57,7 @@ func spoolText(s admin.SpoolStatus) string {
 		return "empty"
 	case s.Held > 0:
 		text += fmt.Sprintf("; %d held back because the disk is too full", s.Held)
-	case s.Failed > 0:
+	case s.Failed > 0, s.Ignored > 0:
 		text += "; 'scalelite recordings spool' tells why"
 	}
 	return text

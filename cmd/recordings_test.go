@@ -312,12 +312,16 @@ func TestSpool(t *testing.T) {
 		{Name: "broken.tar", Size: 2 << 20, State: store.ImportFailed, Since: at, Tries: 5, Reason: "no tar\nat all"},
 		{Name: "late.tar", Size: 1 << 10, State: store.ImportWaiting, Since: at, Tries: 1, Next: at.Add(time.Minute), Reason: "disk broke"},
 		{Name: "now.tar", Size: 9 << 20, State: store.ImportImporting, Since: at, Done: 3 << 20},
+		{Name: "odd.TAR", Size: 5, State: store.ImportIgnored, Since: at, Reason: "its name is odd", More: 2},
 	}
 	s := newSession(t, p)
 	want := `NAME        SIZE     STATE      SINCE                TRIES  NEXT                 REASON
 broken.tar  2.0 MiB  failed     2026-11-23 08:00:00  5      -                    no tar at all
 late.tar    1.0 KiB  waiting    2026-11-23 08:00:00  1      2026-11-23 08:01:00  disk broke
 now.tar     9.0 MiB  importing  2026-11-23 08:00:00  0      -                    3.0 MiB unpacked
+odd.TAR     5 B      ignored    2026-11-23 08:00:00  0      -                    its name is odd
+
+Not listed: 2 ignored files.
 `
 	if d := cmp.Diff(want, s.ok("recordings", "spool")); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
@@ -454,14 +458,14 @@ Callbacks   none pending
 	if out := s.ok("status", "--recordings"); out != want {
 		t.Errorf("%s", out)
 	}
-	p.status.Spool = admin.SpoolStatus{Waiting: 2, Settling: 1, Importing: 3, Failed: 4}
+	p.status.Spool = admin.SpoolStatus{Waiting: 2, Settling: 1, Importing: 3, Failed: 4, Ignored: 7}
 	p.status.Callbacks = admin.CallbackStatus{Pending: 5, Failed: 6}
-	if out := s.ok("status"); !strings.Contains(out, "Spool       2 waiting, 1 settling, 3 importing, 4 failed; 'scalelite recordings spool' tells why\n"+
+	if out := s.ok("status"); !strings.Contains(out, "Spool       2 waiting, 1 settling, 3 importing, 4 failed, 7 ignored; 'scalelite recordings spool' tells why\n"+
 		"Callbacks   5 pending, 6 failed; 'scalelite callbacks' tells why\n") {
 		t.Errorf("%s", out)
 	}
 	p.status.Spool.Error, p.status.Disk.Error = "no such directory", "input/output error"
-	if out := s.ok("status"); !strings.Contains(out, "4 failed; nothing can come in: no such directory\n") || !strings.Contains(out, "Disk        not known: input/output error\n") {
+	if out := s.ok("status"); !strings.Contains(out, "7 ignored; nothing can come in: no such directory\n") || !strings.Contains(out, "Disk        not known: input/output error\n") {
 		t.Errorf("%s", out)
 	}
 	p.status.Spool.Error = ""

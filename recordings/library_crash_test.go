@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,26 +35,8 @@ type crashWork struct {
 	run     func(ctx context.Context, l *Library, dir string) error
 	// between: it may be found neither as before nor as after, yet in order.
 	between bool
-}
-
-const crashTar = "crash.tar"
-
-// importAndRemove does what the spool does: the tarball goes after the commit.
-func importAndRemove(ctx context.Context, l *Library, dir string) error {
-	path := filepath.Join(dir, crashTar)
-	if _, err := l.Import(ctx, path, nil); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	}
-	return os.Remove(path)
-}
-
-// brings puts a tarball in place for importAndRemove.
-func (s *shelf) brings(formats ...fixture) {
-	s.t.Helper()
-	must(s.t, os.Rename(tarball(s.t, formats...), filepath.Join(s.dir, crashTar)))
+	// apart: failed_dir is on another file system than the spool.
+	apart bool
 }
 
 func newer(f fixture) fixture { return f.with("shapes.svg", "<svg>newer</svg>").with("new", "new") }
@@ -73,25 +55,43 @@ func crashWorks() map[string]crashWork {
 		}
 	}
 	both := func(s *shelf) { s.imports(presentation(idA), video(idA)) }
+	broken := func(s *shelf) { s.drops([]byte(strings.Repeat("no tarball ", 200))) }
+	partlyBroken := func(s *shelf) {
+		both(s)
+		unreadable := podcast(idA)
+		unreadable.xml = "<recording>"
+		s.brings(newer(presentation(idA)), unreadable)
+	}
+	mended := func(s *shelf) {
+		broken(s)
+		must(s.t, throughSpool(s.t.Context(), s.Library, s.dir))
+		failed := filepath.Join(shelfConfig(s.dir).FailedDir, crashTar)
+		writeWhole(s.t, failed, string(content(s.t, tarball(s.t, presentation(idA), video(idA)))))
+	}
 	return map[string]crashWork{
+		"broken tarball":             {prepare: broken, run: throughSpool},
+		"broken tarball, other disk": {prepare: broken, run: throughSpool, apart: true},
+		"partly broken tarball":      {prepare: partlyBroken, run: throughSpool, between: true},
+		"retry":                      {prepare: mended, run: retryAll, between: true},
+		"retry, other disk":          {prepare: mended, run: retryAll, between: true, apart: true},
 		"import": {
 			prepare: func(s *shelf) { wanted(s); s.brings(presentation(idA), video(idA)) },
-			run:     importAndRemove,
+			run:     throughSpool,
 		},
 		"import again": {
 			prepare: func(s *shelf) { wanted(s); both(s); s.brings(newer(presentation(idA)), video(idA), podcast(idA)) },
-			run:     importAndRemove,
+			run:     throughSpool,
 		},
 		"import that moves": {
 			prepare: func(s *shelf) {
 				both(s)
 				s.brings(newer(presentation(idA)).replaced("<published>true", "<published>false"))
 			},
-			run: importAndRemove, between: true,
+			run: throughSpool, between: true,
 		},
 		"import of two": {
 			prepare: func(s *shelf) { s.imports(presentation(idA)); s.brings(newer(presentation(idA)), presentation(idB)) },
-			run:     importAndRemove, between: true,
+			run:     throughSpool, between: true,
 		},
 		"publish":   {prepare: func(s *shelf) { both(s); s.publish(idA, false) }, run: publish(true)},
 		"unpublish": {prepare: both, run: publish(false), between: true}, // hidden, then moved
@@ -134,7 +134,7 @@ func crashWorks() map[string]crashWork {
 				must(s.t, s.PutTrack(s.t.Context(), nil, idA, caption.Track{Lang: "de", Kind: "subtitles", Source: uploaded}, []byte(subtitles)))
 				s.brings(newer(presentation(idA)))
 			},
-			run: importAndRemove,
+			run: throughSpool,
 		},
 		"prune": { // one of them long in the trash, the other too old
 			prepare: func(s *shelf) { both(s); s.imports(presentation(idB)); s.deletes(idB) },
@@ -164,14 +164,19 @@ func TestCrashChild(t *testing.T) {
 	must(t, err)
 	db, err := store.New(t.Context(), engine, store.Options{})
 	must(t, err)
-	n := 0
+	var n atomic.Int64
 	l, err := Open(t.Context(), Options{Store: db, Config: shelfConfig(dir), Log: slog.New(slog.DiscardHandler), Step: func(string) {
-		if n++; n == last {
+		if n.Add(1) == int64(last) {
 			must(t, syscall.Kill(os.Getpid(), syscall.SIGKILL))
 			select {}
 		}
 	}})
 	must(t, err)
+	if work == "" {
+		s, err := crashSpool(l, dir)
+		must(t, err)
+		s.restore()
+	}
 	fmt.Println("begin")
 	if work != "" {
 		must(t, crashWorks()[work].run(t.Context(), l, dir))
@@ -180,31 +185,37 @@ func TestCrashChild(t *testing.T) {
 	fmt.Println("end")
 }
 
-// crash runs the child; killed says that it did not come to its end. With a
-// moment it is killed that long after its beginning.
-func crash(t *testing.T, dir, work string, step int, moment time.Duration) (killed bool) {
+// crash runs the child; killed says that it did not come to its end, took how
+// long its work lasted. With a moment it is killed that long after its beginning.
+func crash(t *testing.T, dir, work string, step int, moment time.Duration) (killed bool, took time.Duration) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestCrashChild$", "-test.v")
 	cmd.Env = append(os.Environ(), "SCALELITE_CRASH_DIR="+dir, "SCALELITE_CRASH_WORK="+work, "SCALELITE_CRASH_STEP="+strconv.Itoa(step))
 	out, err := cmd.StdoutPipe()
 	must(t, err, cmd.Start())
 	var text strings.Builder
-	lines := bufio.NewScanner(out)
+	lines, begun := bufio.NewScanner(out), time.Now()
 	for lines.Scan() {
 		fmt.Fprintln(&text, lines.Text())
-		if lines.Text() == "begin" && moment >= 0 {
-			time.Sleep(moment)
-			_ = cmd.Process.Kill()
+		switch {
+		case lines.Text() == "begin":
+			begun = time.Now()
+			if moment >= 0 {
+				time.Sleep(moment)
+				_ = cmd.Process.Kill()
+			}
+		case lines.Text() == "end":
+			took = time.Since(begun)
 		}
 	}
 	err = cmd.Wait()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
-		return true
+		return true, 0
 	}
 	if err != nil || !strings.Contains(text.String(), "end") {
 		t.Fatalf("the child: %v\n%s", err, text.String())
 	}
-	return false
+	return false, took
 }
 
 // image is what can be known of a Library from outside, but for times and the
@@ -214,11 +225,12 @@ type image struct {
 	Trash   map[string]store.Recording
 	Files   map[string]string
 	Trashed []string
+	Failed  []string // contents of the tarballs in failed_dir
 }
 
 func (s *shelf) image() image {
 	s.t.Helper()
-	im := image{map[string]store.Recording{}, map[string]store.Recording{}, s.files(), nil}
+	im := image{map[string]store.Recording{}, map[string]store.Recording{}, s.files(), nil, s.failedTarballs()}
 	for name := range contents(s.t, s.trees.trash("")) {
 		dir, rest, _ := strings.Cut(name, "/")
 		id, _, _ := cutLast(dir, "-")
@@ -253,24 +265,32 @@ type crashScene struct {
 	work          crashWork
 	from          string
 	before, after image
+	tarball       string            // what is in the spool or in failed_dir, if something is
+	ended         store.ImportState // how its import ends
 	took          time.Duration
 }
 
 func prepareCrash(t *testing.T, name string, work crashWork) *crashScene {
 	t.Helper()
 	s := newShelf(t)
+	if work.apart {
+		s.failsApart()
+	}
 	work.prepare(s)
-	must(t, s.Close(), s.db.Close())
 	c := &crashScene{name: name, work: work, from: s.dir}
+	if all := s.tarballs(); len(all) > 0 {
+		c.tarball = all[0]
+	}
+	must(t, s.Close(), s.db.Close())
 	s.Library = nil // what it left is looked at by others
 	c.before = reopened(t, c.copy(t)).image()
 	end := c.copy(t)
-	begun := time.Now()
-	if crash(t, end, name, 0, -1) {
+	killed := false
+	if killed, c.took = crash(t, end, name, 0, -1); killed {
 		t.Fatal("the child was killed")
 	}
-	c.took = time.Since(begun)
-	c.after = reopened(t, end).image()
+	left := reopened(t, end)
+	c.after, c.ended = left.image(), left.importEnd()
 	if cmp.Equal(c.before, c.after) {
 		t.Fatal("the work does nothing")
 	}
@@ -282,6 +302,9 @@ func (c *crashScene) copy(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "scene")
 	if out, err := exec.Command("cp", "-a", "--sparse=always", c.from, dir).CombinedOutput(); err != nil {
 		t.Fatalf("cp: %v: %s", err, out)
+	}
+	if c.work.apart {
+		copyApart(t, c.from, dir)
 	}
 	return dir
 }
@@ -307,16 +330,21 @@ func (c *crashScene) survived(t *testing.T, dir string) {
 	default:
 		t.Errorf("neither as before nor as after:\nbefore: %s\nafter: %s", cmp.Diff(c.before, got), cmp.Diff(c.after, got))
 	}
-	if strings.HasPrefix(c.name, "import") {
-		_, err := os.Stat(filepath.Join(dir, crashTar))
-		if errors.Is(err, fs.ErrNotExist) && !cmp.Equal(got, c.after) {
-			t.Error("the tarball is gone, and not all of it is in")
-		}
+	all := s.tarballs()
+	if c.tarball != "" && len(all) == 0 && !cmp.Equal(got, c.after) {
+		t.Error("the tarball is gone, and not all of it is in")
+	}
+	if slices.ContainsFunc(all, func(content string) bool { return content != c.tarball }) {
+		t.Error("the tarball is not whole any more")
 	}
 	must(t, c.work.run(t.Context(), s.Library, dir))
 	s.inOrder()
 	if diff := cmp.Diff(c.after, s.image()); diff != "" {
 		t.Errorf("done again (-want +got):\n%s", diff)
+	}
+	s.spoolInOrder()
+	if ended := s.importEnd(); ended != c.ended {
+		t.Errorf("done again: the import is %q, want %q", ended, c.ended)
 	}
 	if c.name == "import" || c.name == "import again" {
 		if n := len(s.callbacks()); n == 0 || n > 3 {
@@ -336,10 +364,11 @@ func TestT3KilledAfterEachStep(t *testing.T) {
 			step := 1
 			for ; ; step++ {
 				dir := c.copy(t)
-				if !crash(t, dir, name, step, -1) {
+				if killed, _ := crash(t, dir, name, step, -1); !killed {
 					break
 				}
-				for again := 1; crash(t, dir, "", again, -1); again++ {
+				for again, killed := 1, true; killed; again++ {
+					killed, _ = crash(t, dir, "", again, -1)
 				}
 				c.survived(t, dir)
 				if t.Failed() {
@@ -364,16 +393,23 @@ func TestT3KilledAtRandomMoments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := prepareCrash(t, name, work)
-			killed := 0
+			killed, window := 0, c.took
 			for range *crashRounds {
 				dir := c.copy(t)
-				if crash(t, dir, name, 0, rand.N(min(c.took, 60*time.Millisecond))) {
+				// The work may take longer at one time than at another.
+				if is, _ := crash(t, dir, name, 0, rand.N(window)); is {
 					killed++
+					window = min(window*5/4, c.took)
+				} else {
+					window = window*3/4 + 1
 				}
 				c.survived(t, dir)
 				if t.Failed() {
 					t.FailNow()
 				}
+			}
+			if killed == 0 {
+				t.Errorf("none of %d was killed in the midst", *crashRounds)
 			}
 			t.Logf("%d of %d were killed in the midst", killed, *crashRounds)
 		})

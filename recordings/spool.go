@@ -49,6 +49,9 @@ type SpoolOptions struct {
 	Now      func() time.Time // nil: time.Now
 	// NoEvents leaves out fsnotify, as on NFS; the rescan finds everything.
 	NoEvents bool
+	// Step is called between the steps of what is done with a tarball, as that of
+	// Options. nil: not.
+	Step func(name string)
 }
 
 // Spool feeds the tarballs that appear in a directory to the Importer: each
@@ -72,6 +75,7 @@ type Spool struct {
 	mu      sync.Mutex
 	entries map[string]*entry
 	agenda  agenda // the entries that nobody works on
+	strays  []SpoolFile
 	workers int
 }
 
@@ -84,6 +88,9 @@ func NewSpool(o SpoolOptions) (*Spool, error) {
 	o.Config.SpoolDir, o.Config.FailedDir = filepath.Clean(o.Config.SpoolDir), filepath.Clean(o.Config.FailedDir)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Step == nil {
+		o.Step = func(string) {}
 	}
 	if o.Parallel <= 0 {
 		o.Parallel = runtime.NumCPU()

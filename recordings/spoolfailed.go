@@ -70,6 +70,25 @@ func (s *Spool) failureOf(name string) failure {
 	return f
 }
 
+// removeStaleTexts removes the texts of tarballs that are back in the spool, or
+// never came to failed_dir: a crash was between.
+func (s *Spool) removeStaleTexts() {
+	if !s.failing.TryLock() {
+		return // a tarball is just moved, which may take long; the next start does it
+	}
+	defer s.failing.Unlock()
+	found, _ := os.ReadDir(s.o.Config.FailedDir)
+	for _, f := range found {
+		tarball, isText := strings.CutSuffix(f.Name(), ".txt")
+		if !isText || !isTarball(tarball) || s.failureOf(tarball).since.IsZero() {
+			continue // not ours
+		}
+		if _, err := os.Lstat(s.failedPath(tarball)); errors.Is(err, fs.ErrNotExist) {
+			_ = os.Remove(s.failedPath(f.Name()))
+		}
+	}
+}
+
 func (s *Spool) failedFiles() ([]SpoolFile, error) {
 	found, err := os.ReadDir(s.o.Config.FailedDir)
 	if ignoreMissing(err) != nil {
@@ -190,6 +209,7 @@ func (s *Spool) retry(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	s.o.Step("announced the tarball")
 	err = s.unfail(ctx, name)
 	if errors.Is(err, fs.ErrExist) {
 		err = fmt.Errorf("%w: another tarball has its name there", ErrInvalid)
@@ -205,9 +225,10 @@ func (s *Spool) retry(ctx context.Context, name string) error {
 func (s *Spool) unfail(ctx context.Context, name string) error {
 	s.failing.Lock()
 	defer s.failing.Unlock()
-	if err := moveFile(ctx, s.failedPath(name), s.path(name)); err != nil {
+	if err := s.moveFile(ctx, s.failedPath(name), s.path(name)); err != nil {
 		return err
 	}
 	_ = os.Remove(s.failedPath(name + ".txt"))
+	s.o.Step("removed the reason")
 	return nil
 }

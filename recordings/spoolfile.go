@@ -110,12 +110,14 @@ func (s *Spool) take(e *entry, out func(path string) error) error {
 	} else if err != nil {
 		return err
 	}
+	s.o.Step("took the tarball")
 	print, err := fingerprintOf(taken)
 	if err == nil && print != e.print {
 		err = errReplaced
 	}
 	if err == nil {
 		if err = out(taken); err == nil {
+			s.o.Step("let the tarball go")
 			return nil
 		}
 	}
@@ -127,6 +129,7 @@ func (s *Spool) take(e *entry, out func(path string) error) error {
 func (s *Spool) giveBack(name string) error {
 	taken := filepath.Join(s.o.Config.SpoolDir, takenDir, name)
 	err := renameFree(taken, s.path(name))
+	s.o.Step("gave the tarball back")
 	if !errors.Is(err, fs.ErrExist) {
 		return ignoreMissing(err)
 	}
@@ -150,6 +153,7 @@ func (s *Spool) restore() {
 			}
 		}
 	}
+	s.removeStaleTexts()
 }
 
 // quarantine moves a file to failed_dir under a free name, with a text beside it.
@@ -164,7 +168,8 @@ func (s *Spool) quarantine(ctx context.Context, path string, why failure) error 
 	if err := os.WriteFile(note, []byte(why.text(name)), 0o644); err != nil {
 		return fmt.Errorf("note why %s failed: %w", name, err)
 	}
-	if err := moveFile(ctx, path, s.failedPath(name)); err != nil {
+	s.o.Step("wrote the reason")
+	if err := s.moveFile(ctx, path, s.failedPath(name)); err != nil {
 		return errors.Join(fmt.Errorf("move %s to recordings.failed_dir: %w", name, err), os.Remove(note))
 	}
 	return nil
@@ -207,17 +212,19 @@ func renameError(from, to string, err error) error {
 
 // moveFile renames a file, or copies it where the file systems differ. It never
 // replaces a file, and never removes the source before the target is on disk.
-func moveFile(ctx context.Context, from, to string) error {
+func (s *Spool) moveFile(ctx context.Context, from, to string) error {
 	err := renameFree(from, to)
 	if !errors.Is(err, syscall.EXDEV) {
 		if err != nil {
 			return err
 		}
+		s.o.Step("renamed the tarball")
 		return errors.Join(syncDir(filepath.Dir(to)), syncDir(filepath.Dir(from)))
 	}
 	if err := copyFile(ctx, from, to); err != nil {
 		return err
 	}
+	s.o.Step("copied the tarball")
 	return errors.Join(os.Remove(from), syncDir(filepath.Dir(from)))
 }
 

@@ -68,8 +68,8 @@ func (s *Spool) shown(e *entry) store.Import {
 	return i
 }
 
-// Files lists the tarballs of the spool and of failed_dir, the oldest first. A
-// spool that cannot be read is an error, not an empty one.
+// Files lists the tarballs of the spool and of failed_dir, and the Strays, the
+// oldest first. A spool that cannot be read is an error, not an empty one.
 func (s *Spool) Files(context.Context) ([]SpoolFile, error) {
 	if err := unix.Access(s.o.Config.SpoolDir, unix.R_OK|unix.X_OK); err != nil {
 		return nil, fmt.Errorf("read recordings.spool_dir %s: %w", s.o.Config.SpoolDir, err)
@@ -92,6 +92,7 @@ func (s *Spool) Files(context.Context) ([]SpoolFile, error) {
 			Tries: i.Tries, Next: i.Next, Reason: i.Error, Import: i.ID,
 		})
 	}
+	all = append(all, s.strays...)
 	s.mu.Unlock()
 	slices.SortFunc(all, func(a, b SpoolFile) int {
 		if c := a.Since.Compare(b.Since); c != 0 {

@@ -384,3 +384,28 @@ func TestSpoolSweepKeepsWhatWaits(t *testing.T) {
 		r.wantImport(id, store.ImportImported, "")
 	})
 }
+
+// A tarball that gets the name of one which has just left the spool is not
+// overlooked until the next rescan.
+func TestSpoolReplacedWhileItLeaves(t *testing.T) {
+	inSpoolTime(t, func(t *testing.T) {
+		var r *spoolRig
+		second := false
+		r = newSpoolRig(t, func(o *SpoolOptions) {
+			o.Config.Rescan = "@every 48h"
+			o.Step = func(step string) {
+				if step != "let the tarball go" || second {
+					return
+				}
+				second = true
+				r.place("a.tar", "second")
+				r.Look()
+				time.Sleep(time.Minute) // it is seen, while the first is still worked on
+			}
+		})
+		r.place("a.tar", "first")
+		r.start()
+		elapse(time.Hour)
+		r.wantTaken("first", "second")
+	})
+}

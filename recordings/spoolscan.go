@@ -25,6 +25,7 @@ type entry struct {
 	todo   task
 	fails  int           // of todo, where it is not the import
 	busy   bool          // somebody works on it
+	again  bool          // meanwhile another file was seen under its name
 	moved  chan struct{} // while it is moved to failed_dir; closed then
 	done   int64
 	at     time.Time // when it may be worked on
@@ -76,7 +77,7 @@ func (s *Spool) scan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tarballs, hidden := map[string]fingerprint{}, map[uint64]bool{}
+	tarballs, hidden, strays := map[string]fingerprint{}, map[uint64]bool{}, Strays(found)
 	for _, f := range found {
 		info, err := f.Info()
 		if err != nil || !info.Mode().IsRegular() {
@@ -104,6 +105,7 @@ func (s *Spool) scan(ctx context.Context) error {
 			s.forget(e)
 		}
 	}
+	s.strays = strays
 	s.seen.note(tarballs, hidden)
 	return nil
 }
@@ -122,6 +124,7 @@ func (s *Spool) abandon(name string, size int64) {
 func (s *Spool) see(ctx context.Context, name string, print fingerprint) error {
 	e, now := s.entries[name], s.o.Now()
 	if e != nil && e.busy {
+		e.again = e.again || e.print != print
 		return nil // its end looks at the file again
 	}
 	whole := s.seen.whole(name, print)

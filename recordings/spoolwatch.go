@@ -100,13 +100,13 @@ func (w *watch) note(e fsnotify.Event, ok bool) urgency {
 	return never
 }
 
-// lists reports whether a tarball is known that nobody works on: those that are
+// lists reports whether a file is known that nobody works on: tarballs that are
 // imported are removed by the spool itself.
 func (s *Spool) lists(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[name]
-	return e != nil && !e.busy
+	return e != nil && !e.busy || isStray(s.strays, name)
 }
 
 func (w *watch) close() {

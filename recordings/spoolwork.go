@@ -31,7 +31,8 @@ func (s *Spool) carry(ctx context.Context, e *entry) {
 	s.mu.Lock()
 	s.workers--
 	kept := s.entries[e.File]
-	e.busy = false
+	again := kept.again
+	e.busy, e.again = false, false
 	if e.moved != nil {
 		close(e.moved)
 		e.moved = nil
@@ -43,6 +44,9 @@ func (s *Spool) carry(ctx context.Context, e *entry) {
 		s.plan(kept)
 	}
 	s.mu.Unlock()
+	if gone && again {
+		s.Look()
+	}
 	signal(s.free)
 }
 
@@ -105,6 +109,7 @@ func (s *Spool) imported(e *entry) {
 		e.State, e.Error, e.Next = store.ImportWaiting, oneLine(err), s.o.Now().Add(spaceRetry)
 		return
 	}
+	s.o.Step("noted the import")
 	e.Import, e.todo = i, discard
 	s.o.Log.Info("tarball imported", "file", e.File, "recordings", strings.Join(e.Recordings, " "))
 }
@@ -157,6 +162,7 @@ func (s *Spool) note(e *entry) {
 		s.o.Log.Error("spool could not note a try", "file", e.File, "cause", err)
 		return
 	}
+	s.o.Step("noted a try")
 	e.stored = true
 }
 
@@ -170,6 +176,7 @@ func (s *Spool) giveUp(e *entry) {
 	if err := s.put(e.Import); err != nil {
 		s.o.Log.Error("spool could not note that a tarball is given up", "file", e.File, "cause", err)
 	}
+	s.o.Step("noted the failure")
 }
 
 // show lets others see how far a tarball is that is worked on. What the store
@@ -178,7 +185,7 @@ func (s *Spool) show(e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	kept := s.entries[e.File]
-	e.done = kept.done
+	e.done, e.again = kept.done, kept.again
 	*kept = *e
 }
 

@@ -95,7 +95,8 @@ type Pruned struct {
 	Reason string `json:"reason"`
 }
 
-// SpoolFile is a tarball in the spool or in failed_dir, as people see it.
+// SpoolFile is a tarball in the spool or in failed_dir, or another file in the
+// spool, which is ignored, as people see it.
 type SpoolFile struct {
 	Name  string            `json:"name"`
 	Size  int64             `json:"size"`
@@ -105,6 +106,9 @@ type SpoolFile struct {
 	Done   int64     `json:"done,omitempty"`
 	Tries  int       `json:"tries"`
 	Next   time.Time `json:"next,omitzero"`
-	Reason string    `json:"reason,omitempty"` // why it waits or failed
-	Import string    `json:"import"`           // ID of the import
+	Reason string    `json:"reason,omitempty"` // why it waits, failed or is ignored
+	Import string    `json:"import"`           // ID of the import; of an ignored file empty
+	// More is how many ignored files there are beside those that are listed; the
+	// last of these, by name, tells it.
+	More int `json:"more,omitempty"`
 }

@@ -37,6 +37,8 @@ const (
 	ImportFailed    ImportState = "failed"
 	// ImportReplaced: a newer tarball took its name before it was imported.
 	ImportReplaced ImportState = "replaced"
+	// ImportIgnored: no tarball, but there is such a file in the spool. Never stored.
+	ImportIgnored ImportState = "ignored"
 )
 
 func importKey(id string) kv.Key { return importTable.String(id) }

@@ -38,7 +38,7 @@ func (m *Metrics) WatchRecordings(source recordingsStatus) {
 		bytes:  desc("recording_bytes", "Disk use of the recordings by where they are, some seconds old.", "state"),
 		free:   desc("recording_free_bytes", "Free space where the recordings are."),
 		total:  desc("recording_disk_bytes", "Size of the file system that the recordings are on."),
-		spool:  desc("spool_files", "Tarballs in the spool, and failed ones, by state.", "state"),
+		spool:  desc("spool_files", "Files in the spool, and failed tarballs, by state; what is ignored is no tarball.", "state"),
 		held:   desc("spool_held_files", "Tarballs that wait because less space is free than they need beside recordings.min_free."),
 		calls:  desc("callbacks", "Callbacks that no front-end has taken: pending, or failed for good.", "state"),
 		broke:  desc("recordings_readable", "1 if the database and the disk can be read and the spool can be written to, 0 if not."),
@@ -83,6 +83,7 @@ func (m *recordingMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(m.spool, int64(s.Spool.Settling), "settling")
 	gauge(m.spool, int64(s.Spool.Importing), "importing")
 	gauge(m.spool, int64(s.Spool.Failed), "failed")
+	gauge(m.spool, int64(s.Spool.Ignored), "ignored")
 	gauge(m.held, int64(s.Spool.Held))
 	gauge(m.calls, int64(s.Callbacks.Pending), "pending")
 	gauge(m.calls, int64(s.Callbacks.Failed), "failed")

@@ -26,7 +26,7 @@ func TestMetricsOfRecordings(t *testing.T) {
 	f := &told{status: admin.RecordingsStatus{
 		Enabled: true, Published: 1, Unpublished: 2, Deleted: 3, InTrash: 4,
 		Disk:      admin.DiskStatus{Published: 5, Unpublished: 6, Trash: 7, Free: 8, Total: 9},
-		Spool:     admin.SpoolStatus{Waiting: 10, Settling: 11, Importing: 12, Failed: 13, Held: 14},
+		Spool:     admin.SpoolStatus{Waiting: 10, Settling: 11, Importing: 12, Failed: 13, Held: 14, Ignored: 17},
 		Callbacks: admin.CallbackStatus{Pending: 15, Failed: 16},
 	}}
 	m := NewMetrics("1.2.3")
@@ -44,6 +44,7 @@ func TestMetricsOfRecordings(t *testing.T) {
 		`scalelite_recordings_readable 1`)
 	wantLines(t, m, "scalelite_spool",
 		`scalelite_spool_files{state="failed"} 13`,
+		`scalelite_spool_files{state="ignored"} 17`,
 		`scalelite_spool_files{state="importing"} 12`,
 		`scalelite_spool_files{state="settling"} 11`,
 		`scalelite_spool_files{state="waiting"} 10`,

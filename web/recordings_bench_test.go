@@ -22,7 +22,7 @@ import (
 var benchRecordings = flag.Int("recordings", 100_000, "recordings in the store of BenchmarkGetRecordings")
 
 // fillRecordings makes recordings of rooms with ten each.
-func fillRecordings(b *testing.B, s *store.Store, from, to int) {
+func fillRecordings(b testing.TB, s *store.Store, from, to int) {
 	b.Helper()
 	const chunk = 2000
 	for ; from < to; from += chunk {

@@ -257,6 +257,13 @@ func TestSpool(t *testing.T) {
 			[]string{"df -h", "prune --dry-run"}},
 		"cut": {[]recordings.SpoolFile{{Name: "a-1.tar", State: store.ImportSettling, Since: ago(2 * time.Hour)}}, Warn, []string{"1 tarball is incomplete", "broke off"}},
 		"new": {[]recordings.SpoolFile{{Name: "a-1.tar", State: store.ImportWaiting, Since: ago(time.Minute)}}, OK, []string{"1 tarball on the way"}},
+		"ignored": {[]recordings.SpoolFile{
+			{Name: "a-1.TAR", State: store.ImportIgnored, Since: ago(2 * time.Hour), Reason: "its name does not end in .tar"},
+			{Name: "b-1.TAR", State: store.ImportIgnored, Since: ago(time.Minute), Reason: "its name does not end in .tar", More: 3},
+		}, Warn, []string{"5 files are ignored, the oldest is a-1.TAR, 2 h ago: its name does not end in .tar", "only files that end in .tar, .tar.gz or .tgz", "right name", "recordings spool"}},
+		"ignored yet": {[]recordings.SpoolFile{
+			{Name: "a-1.tar.part", State: store.ImportIgnored, Since: ago(time.Minute), Reason: "its name does not end in .tar"},
+		}, OK, []string{"0 tarballs on the way", "; 1 file is ignored"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -283,6 +290,10 @@ func TestSpool(t *testing.T) {
 			t.Fatal(err)
 		}
 		only(t, w.look("spool")).want(t, Warn, "the service does not run", "systemctl start scalelite")
+		if err := os.Rename(w.path("spool", "a-1.tar"), w.path("spool", "a-1.TAR")); err != nil {
+			t.Fatal(err)
+		}
+		w.look("spool").Findings[0].want(t, OK, "1 file is ignored")
 	})
 }
 

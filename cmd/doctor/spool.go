@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,7 +19,8 @@ import (
 // of.
 const longWait = time.Hour
 
-// spool looks for tarballs that wait for long or have failed.
+// spool looks for tarballs that wait for long or have failed, and for what will
+// never be imported.
 func (p *patient) spool(ctx context.Context) []Finding {
 	if !p.cfg.Recordings.Enabled {
 		return []Finding{good("", "recordings are switched off")}
@@ -31,12 +33,18 @@ func (p *patient) spool(ctx context.Context) []Finding {
 		return []Finding{fail("", "the spool cannot be listed: %s", firstLine(err.Error())).because("Recordings do not come in.").
 			do("the check 'directories' tells more", p.rootScalelite("doctor", "--only", "directories"))}
 	}
-	var waiting, incomplete, failed []recordings.SpoolFile
+	var waiting, incomplete, failed, strays []recordings.SpoolFile
+	ignored := 0
 	for _, f := range files {
 		long := p.sys.Now().Sub(f.Since) > longWait
 		switch {
 		case f.State == store.ImportFailed:
 			failed = append(failed, f)
+		case f.State == store.ImportIgnored:
+			ignored += 1 + f.More
+			if long { // a copy may get its name at its end
+				strays = append(strays, f)
+			}
 		case f.State == store.ImportSettling && long:
 			incomplete = append(incomplete, f)
 		case f.State == store.ImportWaiting && long:
@@ -46,8 +54,13 @@ func (p *patient) spool(ctx context.Context) []Finding {
 	found := p.failedFiles(failed)
 	found = append(found, p.waitingFiles(waiting)...)
 	found = append(found, p.incompleteFiles(incomplete)...)
+	found = append(found, p.ignoredFiles(strays, ignored)...)
 	if len(found) == 0 {
-		found = append(found, good("", "%s on the way, none for longer than %s, none failed", count(len(files), "tarball"), age(longWait)))
+		healthy := good("", "%s on the way, none for longer than %s, none failed", count(len(files)-ignored, "tarball"), age(longWait))
+		if ignored > 0 {
+			healthy.Found += fmt.Sprintf("; %s, see 'scalelite recordings spool'", countIgnored(ignored))
+		}
+		found = append(found, healthy)
 	}
 	return found
 }
@@ -76,6 +89,9 @@ func (p *patient) spooled(ctx context.Context) ([]recordings.SpoolFile, error) {
 				f.Reason = "the service does not run"
 			}
 			all = append(all, f)
+		}
+		if state == store.ImportWaiting {
+			all = append(all, recordings.Strays(entries)...)
 		}
 	}
 	return all, nil
@@ -160,6 +176,24 @@ func (p *patient) incompleteFiles(files []recordings.SpoolFile) []Finding {
 	return []Finding{warn(p.cfg.Recordings.SpoolDir, "%s incomplete for longer than %s, the first is %s", countAre(len(files), "tarball"), age(longWait), p.since(f)).
 		because("The copy broke off, or is very slow; after a day they count as failed.").
 		do("have the BBB server send them again, a new copy takes the place of the old one", p.asOperator("recordings", "spool"))}
+}
+
+// ignoredFiles tells of files that are no tarballs; n are ignored in all.
+func (p *patient) ignoredFiles(files []recordings.SpoolFile, n int) []Finding {
+	if len(files) == 0 {
+		return nil
+	}
+	f := oldest(files)
+	return []Finding{warn(p.cfg.Recordings.SpoolDir, "%s, the oldest is %s: %s", countIgnored(n), p.since(f), firstLine(f.Reason)).
+		because("If they are recordings, these do not appear: only files that end in .tar, .tar.gz or .tgz are imported.").
+		do("give a tarball its right name, and move away what is none", p.asOperator("recordings", "spool"))}
+}
+
+func countIgnored(n int) string {
+	if n == 1 {
+		return "1 file is ignored"
+	}
+	return count(n, "file") + " are ignored"
 }
 
 func countWere(n int, noun string) string {

@@ -80,7 +80,8 @@ func (c *Client) Import(ctx context.Context, id string) (i store.Import, err err
 	return i, err
 }
 
-// SpoolFiles lists the tarballs that are not imported, the oldest first.
+// SpoolFiles lists the tarballs that are not imported, and what is ignored, the
+// oldest first.
 func (c *Client) SpoolFiles(ctx context.Context) (files []recordings.SpoolFile, err error) {
 	err = c.ask(ctx, http.MethodGet, pathSpool, nil, &files)
 	return files, err

@@ -25,7 +25,8 @@ type SpoolService interface {
 	ImportRecording(ctx context.Context, name string, size int64, r io.Reader) (importID string, err error)
 	// Import tells how far an import is, or how it ended.
 	Import(ctx context.Context, id string) (store.Import, error)
-	// SpoolFiles lists the tarballs that are not imported, the oldest first.
+	// SpoolFiles lists the tarballs that are not imported, and what else lies in the
+	// spool and is ignored, the oldest first.
 	SpoolFiles(ctx context.Context) ([]recordings.SpoolFile, error)
 	// RetrySpool has failed tarballs tried again, no names: all of them. It returns
 	// those that were failed; one that waits in the spool is left as it is.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,10 +204,21 @@ func TestSpoolWithoutDaemon(t *testing.T) {
 		}
 	}
 	files, err := w.local.SpoolFiles(t.Context())
-	if err != nil || len(files) != 1 || files[0].Name != "rec.tar" || files[0].Size != 4 ||
-		files[0].State != store.ImportWaiting || !strings.Contains(files[0].Reason, "does not run") {
-		t.Errorf("%+v, %v", files, err)
+	if err != nil || len(files) != 2 {
+		t.Fatalf("%+v, %v", files, err)
 	}
+	slices.SortFunc(files, func(a, b recordings.SpoolFile) int { return strings.Compare(b.Name, a.Name) })
+	if f := files[0]; f.Name != "rec.tar" || f.Size != 4 || f.State != store.ImportWaiting || !strings.Contains(f.Reason, "does not run") {
+		t.Errorf("%+v", f)
+	}
+	if f := files[1]; f.Name != "notes.txt" || f.Size != 4 || f.State != store.ImportIgnored || !strings.Contains(f.Reason, "does not end in .tar") {
+		t.Errorf("%+v", f)
+	}
+	if st, err := w.local.RecordingsStatus(t.Context()); err != nil || st.Spool != (admin.SpoolStatus{Waiting: 1, Ignored: 1}) {
+		t.Errorf("%+v, %v", st.Spool, err)
+	}
+	_, err = w.local.RetrySpool(t.Context(), []string{"notes.txt"})
+	wantCode(t, err, admin.NotFound, "no failed tarball")
 }
 
 // A command imports by itself where no daemon runs, and leaves the file.

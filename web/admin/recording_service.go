@@ -137,12 +137,13 @@ type DiskStatus struct {
 // Used is what all files of recordings take up, in bytes.
 func (d DiskStatus) Used() int64 { return d.Published + d.Unpublished + d.Trash }
 
-// SpoolStatus counts tarballs by their state.
+// SpoolStatus counts the files of spool and failed_dir by their state.
 type SpoolStatus struct {
 	Waiting   int `json:"waiting"`
 	Settling  int `json:"settling"`
 	Importing int `json:"importing"`
 	Failed    int `json:"failed"`
+	Ignored   int `json:"ignored"` // no tarballs
 	// Held are those of Waiting that there is no space for.
 	Held int `json:"held"`
 	// Error is why nothing can come in through the spool, or why the numbers are 0.

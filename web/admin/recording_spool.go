@@ -25,7 +25,8 @@ func (l *Local) Import(ctx context.Context, id string) (store.Import, error) {
 	return i.Import, explain(ctx, err)
 }
 
-// SpoolFiles lists the tarballs that are not imported, the oldest first.
+// SpoolFiles lists the tarballs that are not imported, and what is ignored, the
+// oldest first.
 func (l *Local) SpoolFiles(ctx context.Context) ([]recordings.SpoolFile, error) {
 	parts, err := l.parts(ctx)
 	if err != nil {
@@ -38,7 +39,7 @@ func (l *Local) SpoolFiles(ctx context.Context) ([]recordings.SpoolFile, error) 
 	return list(files), explain(ctx, err)
 }
 
-// withUnseen adds the tarballs that nobody looks at because no daemon runs.
+// withUnseen adds the files that nobody looks at because no daemon runs.
 func withUnseen(dir string, files []recordings.SpoolFile) ([]recordings.SpoolFile, error) {
 	found, err := os.ReadDir(dir)
 	if err != nil {
@@ -53,6 +54,7 @@ func withUnseen(dir string, files []recordings.SpoolFile) ([]recordings.SpoolFil
 			Name: f.Name(), Size: info.Size(), State: store.ImportWaiting, Since: info.ModTime(), Reason: "the service does not run",
 		})
 	}
+	files = append(files, recordings.Strays(found)...)
 	slices.SortStableFunc(files, func(a, b recordings.SpoolFile) int { return a.Since.Compare(b.Since) })
 	return files, nil
 }
@@ -71,7 +73,7 @@ func (l *Local) RetrySpool(ctx context.Context, names []string) ([]string, error
 	}
 	there, failed := map[string]bool{}, map[string]bool{}
 	for _, f := range files {
-		there[f.Name] = true
+		there[f.Name] = there[f.Name] || f.State != store.ImportIgnored
 		failed[f.Name] = failed[f.Name] || f.State == store.ImportFailed
 	}
 	if len(names) == 0 {

@@ -79,7 +79,7 @@ func (s *RecordingsStatus) count(tx *store.Tx) error {
 	return nil
 }
 
-// countSpool counts tarballs by state.
+// countSpool counts files by state.
 func countSpool(files []recordings.SpoolFile) (s SpoolStatus) {
 	for _, f := range files {
 		switch f.State {
@@ -95,6 +95,8 @@ func countSpool(files []recordings.SpoolFile) (s SpoolStatus) {
 			s.Importing++
 		case store.ImportFailed:
 			s.Failed++
+		case store.ImportIgnored:
+			s.Ignored += 1 + f.More
 		}
 	}
 	return s
