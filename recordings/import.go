@@ -42,7 +42,7 @@ func (e *PartialError) Unwrap() []error { return e.errs }
 // nothing of the tarball could be taken; ErrDeleted if that is because it was
 // deleted here. Imported lists what is in, and with a *PartialError what is not.
 func (l *Library) Import(ctx context.Context, path string, progress func(done, total int64)) (Imported, error) {
-	end, err := l.begin()
+	end, err := l.beginFiles(ctx)
 	if err != nil {
 		return Imported{}, err
 	}

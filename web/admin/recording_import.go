@@ -116,6 +116,9 @@ func (l *Local) ImportRecording(ctx context.Context, name string, size int64, r 
 	if err := CheckTarName(name); err != nil {
 		return "", err
 	}
+	if err := parts.Library.InPlace(ctx); err != nil {
+		return "", explain(ctx, err) // the spool may be on the disk that is away
+	}
 	dir := parts.Spool.Dir()
 	sweepParts(dir)
 	if free, err := freeSpace(dir); err == nil && free < size {

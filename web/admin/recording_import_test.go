@@ -275,6 +275,52 @@ func TestStatusWithoutASpool(t *testing.T) {
 	})
 }
 
+// A disk that is not mounted: what is taken by hand would be lost below it.
+func TestStatusTellsOfADiskThatIsNotThere(t *testing.T) {
+	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
+		w.imported(nil, recA)
+		away := w.config.PublishedDir + "-away"
+		if err := errors.Join(os.Rename(w.config.PublishedDir, away), os.Mkdir(w.config.PublishedDir, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		content := tarball(t, nil, recB)
+		_, err := s.ImportRecording(t.Context(), "rec.tar", int64(len(content)), bytes.NewReader(content))
+		wantCode(t, err, admin.Conflict, w.config.PublishedDir)
+		if len(w.spooled()) != 0 {
+			t.Errorf("in the spool: %q", w.spooled())
+		}
+		path := filepath.Join(w.config.SpoolDir, "rec.tar")
+		if err := errors.Join(os.WriteFile(path+".new", content, 0o600), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+		w.until("the tarball is held back", func() bool {
+			st, err := s.RecordingsStatus(t.Context())
+			if err != nil || st.Published != 1 || st.Disk.Error == "" || !strings.Contains(st.Spool.Error, "recordings rescan") {
+				t.Fatalf("%+v, %v", st, err)
+			}
+			return st.Spool.Waiting == 1 && st.Spool.Unplaced == 1
+		})
+		trees := w.config.Directories()
+		e, err := s.Examine(t.Context(), admin.ExamineQuery{Trees: &trees, Brief: true})
+		if err != nil || !strings.Contains(e.NotInPlace, w.config.PublishedDir) {
+			t.Errorf("%+v, %v", e, err)
+		}
+		results, err := s.PublishRecordings(t.Context(), []string{recA}, false)
+		if err != nil || len(results) != 1 || results[0].Changed || !strings.Contains(results[0].Error, "recordings rescan") {
+			t.Errorf("unpublish: %+v, %v", results, err)
+		}
+		if err := errors.Join(os.Remove(w.config.PublishedDir), os.Rename(away, w.config.PublishedDir)); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := s.RecordingsStatus(t.Context()); err != nil || st.Disk.Error != "" || st.Spool.Error != "" {
+			t.Errorf("%+v, %v", st, err)
+		}
+		if e, err := s.Examine(t.Context(), admin.ExamineQuery{Trees: &trees, Brief: true}); err != nil || e.NotInPlace != "" {
+			t.Errorf("%+v, %v", e, err)
+		}
+	})
+}
+
 func TestStatusTellsWhatIsHeldBack(t *testing.T) {
 	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
 		content := tarball(t, nil, recA)
