@@ -3,10 +3,12 @@ package admin_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,6 +73,43 @@ func TestImportRefuses(t *testing.T) {
 		wantCode(t, err, admin.Conflict, "make room")
 		if left := w.spooled(); len(left) != 0 {
 			t.Errorf("left in the spool: %v", left)
+		}
+	})
+}
+
+// What is brought by hand counts on the same space as uploads: that beside
+// recordings.min_free and what others are bringing.
+func TestImportKeepsMinFree(t *testing.T) {
+	content := tarball(t, nil, recA)
+	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
+		_, err := s.ImportRecording(t.Context(), "rec.tar", int64(len(content)), bytes.NewReader(content))
+		wantCode(t, err, admin.Conflict, fmt.Sprintf("the tarball has %d beside the 1000000000000000000 of recordings.min_free: make room, or lower recordings.min_free", len(content)))
+	}, func(c *recordings.Config) { c.MinFree = "1000000TB" })
+	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
+		var st syscall.Statfs_t
+		if err := syscall.Statfs(w.config.SpoolDir, &st); err != nil {
+			t.Fatal(err)
+		}
+		most := int64(st.Bavail) * st.Bsize / 3 * 2
+		begun, more := io.Pipe()
+		ended := make(chan error, 1)
+		go func() {
+			_, err := s.ImportRecording(t.Context(), "first.tar", most, begun)
+			ended <- err
+		}()
+		if _, err := more.Write(content); err != nil { // it has begun
+			t.Fatal(err)
+		}
+		w.until("it is being written", func() bool { return len(w.spooled()) == 1 })
+		_, err := s.ImportRecording(t.Context(), "second.tar", most, bytes.NewReader(content))
+		wantCode(t, err, admin.Conflict, "of others that are coming")
+		_ = more.CloseWithError(errors.New("the sender went away"))
+		if err := <-ended; err == nil {
+			t.Error("the first one was taken")
+		}
+		w.untilEmpty()
+		if id, err := s.ImportRecording(t.Context(), "third.tar", int64(len(content)), bytes.NewReader(content)); err != nil || w.ended(s, id).State != store.ImportImported {
+			t.Errorf("the third: %v", err)
 		}
 	})
 }
@@ -323,8 +362,8 @@ func TestStatusTellsOfADiskThatIsNotThere(t *testing.T) {
 
 func TestStatusTellsWhatIsHeldBack(t *testing.T) {
 	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
-		content := tarball(t, nil, recA)
-		if _, err := s.ImportRecording(t.Context(), "rec.tar", int64(len(content)), bytes.NewReader(content)); err != nil {
+		path := filepath.Join(w.config.SpoolDir, "rec.tar")
+		if err := errors.Join(os.WriteFile(path+".new", tarball(t, nil, recA), 0o600), os.Rename(path+".new", path)); err != nil {
 			t.Fatal(err)
 		}
 		w.until("the tarball is held back", func() bool {
