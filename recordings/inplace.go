@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -210,30 +209,6 @@ func (l *Library) recognize(ctx context.Context, mark store.TreeMark, found []fo
 		}
 	}
 	return "", notInPlace(mark.ID, found)
-}
-
-// notInPlace names the directories that do not carry an ID.
-func notInPlace(id string, found []foundMark) error {
-	remedy := "mount the disk that belongs there, and everything goes on by itself; if it is really a new directory, 'scalelite recordings rescan' accepts it"
-	var troubles []string
-	wrong := map[string][]string{} // by their trouble
-	for _, f := range found {
-		if f.id != "" && f.id == id {
-			continue
-		}
-		trouble := f.trouble()
-		if wrong[trouble] == nil {
-			troubles = append(troubles, trouble)
-		}
-		wrong[trouble] = append(wrong[trouble], f.key+" "+f.path)
-		if f.id != "" {
-			remedy = "give each service directories of its own; if no other service uses them, 'scalelite recordings rescan' accepts them"
-		}
-	}
-	for i, trouble := range troubles {
-		troubles[i] = strings.Join(wrong[trouble], ", ") + ": " + trouble
-	}
-	return fmt.Errorf("%w: %s; %s", ErrNotInPlace, strings.Join(troubles, "; "), remedy)
 }
 
 // anyFiles tells whether the store knows of files, published, hidden or in the

@@ -46,6 +46,30 @@ func (f foundMark) trouble() string {
 	return "there is no such directory"
 }
 
+// notInPlace names the directories that do not carry an ID.
+func notInPlace(id string, found []foundMark) error {
+	remedy := "mount the disk that belongs there, and everything goes on by itself; if it is really a new directory, 'scalelite recordings rescan' accepts it"
+	var troubles []string
+	wrong := map[string][]string{} // by their trouble
+	for _, f := range found {
+		if f.id != "" && f.id == id {
+			continue
+		}
+		trouble := f.trouble()
+		if wrong[trouble] == nil {
+			troubles = append(troubles, trouble)
+		}
+		wrong[trouble] = append(wrong[trouble], f.key+" "+f.path)
+		if f.id != "" {
+			remedy = "give each service directories of its own; if no other service uses them, 'scalelite recordings rescan' accepts them"
+		}
+	}
+	for i, trouble := range troubles {
+		troubles[i] = strings.Join(wrong[trouble], ", ") + ": " + trouble
+	}
+	return fmt.Errorf("%w: %s; %s", ErrNotInPlace, strings.Join(troubles, "; "), remedy)
+}
+
 // marks reads those of all directories.
 func (t trees) marks() []foundMark {
 	found := []foundMark{
