@@ -298,7 +298,7 @@ func (p *process) inOrder() {
 	if err != nil || len(problems) > 0 {
 		p.t.Errorf("recordings check: %v %+v", err, problems)
 	}
-	if got, want := p.names("work"), []string{"import", "old", "trash"}; !slices.Equal(got, want) {
+	if got, want := p.names("work"), []string{".scalelite", "import", "old", "trash"}; !slices.Equal(got, want) {
 		p.t.Errorf("work_dir holds %v, want %v", got, want)
 	}
 	for _, dir := range []string{"import", "old"} {

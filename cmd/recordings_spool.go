@@ -24,7 +24,8 @@ func newRecordingsSpoolCommand(a *app) *cobra.Command {
 the oldest first. STATE is one of
 
   settling    it is still being written, or has been until a moment ago
-  waiting     for its turn, for the next try (NEXT), or for free space
+  waiting     for its turn, for the next try (NEXT), for free space, or for the disk
+              of the recordings to be mounted
   importing   it is being unpacked and taken in
   failed      it was given up after recordings.tries and lies in failed_dir
   ignored     it is no tarball by its name, or no file, and is never touched; names
@@ -142,7 +143,13 @@ func newRecordingsRescanCommand(a *app) *cobra.Command {
 recordings.unpublished_dir that the database does not know, and lists what it
 added: after a move from another machine, or when the database was lost. A
 recording is published or not by the directory it lies in. What was deleted stays
-deleted.`,
+deleted.
+
+It also says that recordings.work_dir and those two are the right directories. The
+service knows them by the file .scalelite in each. Where that is missing or of
+another database, as on a disk that is not mounted, nothing is imported, published,
+hidden or deleted until the disk is back, or until this command accepts the
+directories as they are. Before you do, make sure that no disk is to be mounted.`,
 		Example: `  scalelite recordings rescan
   scalelite recordings rescan --json | jq length`,
 		Args: cobra.NoArgs,

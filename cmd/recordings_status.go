@@ -57,6 +57,8 @@ func spoolText(s admin.SpoolStatus) string {
 		return "empty"
 	case s.Held > 0:
 		text += fmt.Sprintf("; %d held back because the disk is too full", s.Held)
+	case s.Unplaced > 0:
+		text += fmt.Sprintf("; %d held back until the next look, as a disk was not mounted", s.Unplaced)
 	case s.Failed > 0, s.Ignored > 0:
 		text += "; 'scalelite recordings spool' tells why"
 	}

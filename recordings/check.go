@@ -32,7 +32,7 @@ const (
 //
 // A Problem is Fixed if it is gone after that.
 func (l *Library) Check(ctx context.Context, how Repair) ([]Problem, error) {
-	end, err := l.begin()
+	end, err := l.beginFiles(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"scalelite/recordings/metadata"
 	"scalelite/recordings/unpack"
@@ -42,7 +46,7 @@ func (e *PartialError) Unwrap() []error { return e.errs }
 // nothing of the tarball could be taken; ErrDeleted if that is because it was
 // deleted here. Imported lists what is in, and with a *PartialError what is not.
 func (l *Library) Import(ctx context.Context, path string, progress func(done, total int64)) (Imported, error) {
-	end, err := l.begin()
+	end, err := l.beginFiles(ctx)
 	if err != nil {
 		return Imported{}, err
 	}
@@ -87,7 +91,29 @@ func openRegular(path string) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: %s is no file", ErrInvalid, path)
 	}
-	return os.Open(path)
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, unreadable(err, info)
+	}
+	return f, err
+}
+
+// unreadable says whose a tarball is that may not be read, and what mends it.
+func unreadable(err error, info fs.FileInfo) error {
+	owner := "somebody else"
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		owner = userName(int(st.Uid))
+	}
+	return fmt.Errorf("%w: it belongs to %s, with mode %04o, and the service runs as %s, which must be able to read it: "+
+		"give it away with chown, and see to the rights of the spool with 'scalelite recordings setup'", err, owner, info.Mode().Perm(), userName(os.Geteuid()))
+}
+
+// userName is a user by name, or by number where it has none.
+func userName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return "the user " + u.Username
+	}
+	return fmt.Sprintf("user id %d", uid)
 }
 
 // newStage makes the directory of an import.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"scalelite/recordings/unpack"
 	"scalelite/store"
@@ -179,6 +180,29 @@ func TestImportOfNothingGoodIsRefused(t *testing.T) {
 		t.Error("there is a record")
 	}
 	s.wantFiles(store.Published)
+}
+
+// A tarball that another user keeps to itself says so: whose it is, and what to do.
+func TestImportOfATarballThatMayNotBeRead(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	path := tarball(t, presentation(idA))
+	must(t, os.Chmod(path, 0o600))
+	for dir := filepath.Dir(path); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		must(t, os.Chmod(dir, 0o755))
+	}
+	runtime.LockOSThread()
+	must(t, unix.Setfsuid(65534))
+	_, err := openRegular(path)
+	must(t, unix.Setfsuid(0))
+	runtime.UnlockOSThread()
+	for _, text := range []string{path, "permission denied", "user root", "0600", "scalelite recordings setup"} {
+		if err == nil || !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), text) {
+			t.Errorf("%v, without %q", err, text)
+		}
+	}
 }
 
 // T11: owners and modes in the tarball do not matter.

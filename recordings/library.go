@@ -41,6 +41,7 @@ type Library struct {
 	locks    locks
 	space    reservations
 	usage    usageCache
+	places   places
 
 	work   sync.RWMutex // held for reading by whatever runs
 	closed bool
@@ -73,6 +74,10 @@ var ErrClosed = errors.New("the recordings are closed")
 // Open makes the directories of the configuration where they are missing, checks
 // that files can be moved between them, and finishes or undoes what a crash
 // left. Only one Library may work on a store and its directories.
+//
+// If a directory is not the one that the store knows, as its disk is not mounted,
+// it is left alone, and all that touches files returns ErrNotInPlace until it is
+// back; see InPlace.
 func Open(ctx context.Context, o Options) (*Library, error) {
 	s, err := parseSettings(o.Config)
 	if err != nil {
@@ -86,11 +91,8 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		l.step = func(string) {}
 	}
 	l.settings.Store(s)
-	if err := l.trees.prepare(); err != nil {
+	if err := l.takePlaces(ctx, false); err != nil && !errors.Is(err, ErrNotInPlace) {
 		return nil, err
-	}
-	if err := l.recover(ctx); err != nil {
-		return nil, fmt.Errorf("put the recordings in order: %w", err)
 	}
 	return l, nil
 }
@@ -112,6 +114,20 @@ func (l *Library) begin() (end func(), err error) {
 		return nil, ErrClosed
 	}
 	return l.work.RUnlock, nil
+}
+
+// beginFiles is begin for what touches files: the directories must be those of
+// the recordings.
+func (l *Library) beginFiles(ctx context.Context) (end func(), err error) {
+	end, err = l.begin()
+	if err != nil {
+		return nil, err
+	}
+	if err := l.inPlace(ctx); err != nil {
+		end()
+		return nil, err
+	}
+	return end, nil
 }
 
 // Reconfigure takes over what may change while the program runs: everything but
@@ -158,7 +174,7 @@ func (l *Library) change(ctx context.Context, id string, fn func(*store.Recordin
 // passed over, if it is not all; another error ends it for that recording, and
 // the context's for all. It returns those for which fn succeeded.
 func (l *Library) each(ctx context.Context, ids []string, fn func(id string) error) ([]string, error) {
-	end, err := l.begin()
+	end, err := l.beginFiles(ctx)
 	if err != nil {
 		return nil, err
 	}

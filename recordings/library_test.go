@@ -133,6 +133,32 @@ func TestOpenNamesTheKeyOfABadDirectory(t *testing.T) {
 	}
 }
 
+// What a unit forbids is no matter of owners.
+func TestOpenOnAReadOnlyFileSystem(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("a file system cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() { must(t, syscall.Unmount(disk, syscall.MNT_DETACH)) })
+	s := newShelf(t)
+	config := shelfConfig(disk)
+	open := func(what string) {
+		t.Helper()
+		must(t, syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+		_, err := Open(t.Context(), Options{Store: s.db.Store, Config: config, Log: slog.New(slog.DiscardHandler)})
+		if err == nil || !strings.Contains(err.Error(), "ReadWritePaths") || !strings.Contains(err.Error(), "scalelite doctor") || strings.Contains(err.Error(), "belong") {
+			t.Errorf("%s: %v", what, err)
+		}
+		must(t, syscall.Mount("", disk, "", syscall.MS_REMOUNT, ""))
+	}
+	open("new directories")
+	for _, dir := range []string{config.PublishedDir, config.UnpublishedDir, config.WorkDir + "/" + importDir, config.WorkDir + "/" + trashDir, config.WorkDir + "/" + asideDir} {
+		must(t, os.MkdirAll(dir, 0o755))
+	}
+	open("directories that are there")
+}
+
 func TestCloseWaitsForWhatRuns(t *testing.T) {
 	t.Parallel()
 	reached, goOn := make(chan struct{}), make(chan struct{})

@@ -17,12 +17,18 @@ import (
 // A recording is published or not by the tree that it lies in; if it lies in
 // both, it is not. What was deleted stays deleted. It returns what it added, and
 // with a reason what it could not add.
+//
+// Whoever calls it says that the directories are those of the recordings: ones
+// that InPlace would refuse are taken for them from then on.
 func (l *Library) Rescan(ctx context.Context) (added []ImportedRecording, err error) {
 	end, err := l.begin()
 	if err != nil {
 		return nil, err
 	}
 	defer end()
+	if err := l.acceptPlaces(ctx); err != nil {
+		return nil, err
+	}
 	seen := map[string]bool{} // what could not be added, so that it is told once
 	err = l.unrecorded(ctx, func(id string) error {
 		if seen[id] {

@@ -16,7 +16,7 @@ import (
 //
 // An error about one recording does not keep it from the others.
 func (l *Library) Prune(ctx context.Context, dryRun bool) ([]Pruned, error) {
-	end, err := l.begin()
+	end, err := l.beginFiles(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -155,7 +155,8 @@ func (s *shelf) has(id string) bool {
 	return err == nil
 }
 
-// files are the contents of all files in both trees, by tree and path.
+// files are the contents of all files in both trees but their marks, by tree and
+// path.
 func (s *shelf) files() map[string]string {
 	s.t.Helper()
 	all := map[string]string{}
@@ -171,7 +172,7 @@ func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || path == filepath.Join(dir, markFile) {
 			return err
 		}
 		text, err := os.ReadFile(path)

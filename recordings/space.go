@@ -29,6 +29,9 @@ func (l *Library) Free() (Space, error) {
 	return Space{Free: int64(st.Bavail) * block, Total: int64(st.Blocks) * block}, nil
 }
 
+// MinFree is what must remain free, in bytes.
+func (l *Library) MinFree() int64 { return l.settings.Load().minFree }
+
 // reservations are the room that running imports count on and have not used
 // yet, so that two of them do not count on the same.
 type reservations struct {

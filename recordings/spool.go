@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	spaceRetry = time.Minute // while there is no space
+	spaceRetry = time.Minute // while there is no space, or no disk
 	// patience is how long an incomplete tarball may rest before it counts as
 	// one that cannot be imported.
 	patience = 24 * time.Hour
@@ -45,6 +45,9 @@ type SpoolOptions struct {
 	Log      *slog.Logger
 	// Imported is called after each import, with the recordings in place; nil: not.
 	Imported func()
+	// Absent: the directories of the recordings are not in place. What is missing
+	// of the spool is then not made, as it may be on the same disk.
+	Absent   bool
 	Parallel int              // imports at once; 0: one per CPU
 	Now      func() time.Time // nil: time.Now
 	// NoEvents leaves out fsnotify, as on NFS; the rescan finds everything.
@@ -96,7 +99,7 @@ func NewSpool(o SpoolOptions) (*Spool, error) {
 		o.Parallel = runtime.NumCPU()
 	}
 	for _, dir := range []string{o.Config.SpoolDir, o.Config.FailedDir} {
-		if err := os.MkdirAll(dir, 0o775); err != nil {
+		if err := o.makeDir(dir); err != nil {
 			return nil, fmt.Errorf("make the spool: %w", err)
 		}
 		// It may be mounted, or given to us, later: that is no reason to stay away.
@@ -110,6 +113,13 @@ func NewSpool(o SpoolOptions) (*Spool, error) {
 		look: make(chan struct{}, 1), free: make(chan struct{}, 1),
 		entries: map[string]*entry{},
 	}, nil
+}
+
+func (o SpoolOptions) makeDir(dir string) error {
+	if o.Absent {
+		return nil
+	}
+	return os.MkdirAll(dir, 0o775)
 }
 
 // Look has the directory looked at now.

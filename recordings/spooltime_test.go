@@ -264,16 +264,20 @@ func TestSpoolBrokenAmongGood(t *testing.T) {
 	})
 }
 
-// While there is no space a tarball waits visibly, is not blamed for it, lets
-// others pass, and goes on by itself.
-func TestSpoolWaitsForSpace(t *testing.T) {
+// While there is no space, or no disk, a tarball waits visibly, is not blamed for
+// it, lets others pass, and goes on by itself.
+func TestSpoolWaitsForSpace(t *testing.T) { testSpoolWaits(t, ErrNoSpace) }
+
+func TestSpoolWaitsForTheDisk(t *testing.T) { testSpoolWaits(t, ErrNotInPlace) }
+
+func testSpoolWaits(t *testing.T, cause error) {
 	inSpoolTime(t, func(t *testing.T) {
 		r := newSpoolRig(t, nil)
 		var full atomic.Bool
 		full.Store(true)
 		r.importer.do = func(_ context.Context, name string, _ int) (Imported, error) {
 			if full.Load() && name == "big.tar" {
-				return Imported{}, fmt.Errorf("%w: 5 bytes are free", ErrNoSpace)
+				return Imported{}, fmt.Errorf("%w: for a reason", cause)
 			}
 			return Imported{}, nil
 		}
@@ -282,7 +286,7 @@ func TestSpoolWaitsForSpace(t *testing.T) {
 		r.start()
 		elapse(10 * time.Hour)
 		r.wantTaken("small")
-		r.wantState("big.tar", store.ImportWaiting, 0, "not enough free space: 5 bytes are free")
+		r.wantState("big.tar", store.ImportWaiting, 0, cause.Error()+": for a reason")
 		if n := r.logs.count("tarball not imported"); n != 1 {
 			t.Errorf("it was logged %d times, want once", n)
 		}

@@ -134,7 +134,7 @@ func (s *Spool) postpone(e *entry, cause error) {
 		e.Tries++
 		s.giveUp(e)
 		return
-	case errors.Is(cause, ErrNoSpace):
+	case passes(cause):
 		e.Next = now.Add(spaceRetry)
 	case errors.Is(cause, ErrIncomplete) && rested < patience:
 		e.State, e.Next = store.ImportSettling, now.Add(retryPause(1+int(rested/time.Minute)))
@@ -150,10 +150,16 @@ func (s *Spool) postpone(e *entry, cause error) {
 		return // it goes on waiting for the same
 	}
 	s.o.Log.Warn("tarball not imported; it is tried again", "file", e.File, "cause", e.Error, "tries", e.Tries, "next", e.Next)
-	if errors.Is(cause, ErrNoSpace) {
+	if passes(cause) {
 		return
 	}
 	s.note(e)
+}
+
+// passes reports whether an import is held back by something that is no fault of
+// its tarball: it waits, however long.
+func passes(cause error) bool {
+	return errors.Is(cause, ErrNoSpace) || errors.Is(cause, ErrNotInPlace)
 }
 
 // note stores how far a tarball is.

@@ -104,7 +104,7 @@ func (l *Library) PutTrack(ctx context.Context, scope Scope, id string, track ca
 	if err != nil {
 		return err
 	}
-	end, err := l.begin()
+	end, err := l.beginFiles(ctx)
 	if err != nil {
 		return err
 	}

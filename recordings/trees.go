@@ -75,12 +75,12 @@ func (t trees) prepare() error {
 	}
 	for _, d := range dirs {
 		if err := makeDir(d.path); err != nil {
-			return fmt.Errorf("recordings.%s: %w; make the directory, and let it belong to user id %d", d.key, err, os.Geteuid())
+			return fmt.Errorf("recordings.%s: %w; %s", d.key, err, writeRemedy(err, "make the directory, and let it belong to"))
 		}
 	}
 	probe := filepath.Join(t.work, probePrefix+randomName())
 	if err := os.Mkdir(probe, 0o700); err != nil {
-		return fmt.Errorf("recordings.work_dir: %s is not writable: %w; let it belong to user id %d", t.work, err, os.Geteuid())
+		return fmt.Errorf("recordings.work_dir: %s is not writable: %w; %s", t.work, err, writeRemedy(err, "let it belong to"))
 	}
 	defer os.Remove(probe)
 	for _, d := range dirs[4:] {
@@ -90,7 +90,7 @@ func (t trees) prepare() error {
 		case errors.Is(err, syscall.EXDEV):
 			return fmt.Errorf("recordings.%s: %w", d.key, boundary(d.path, t.work))
 		case err != nil:
-			return fmt.Errorf("recordings.%s: %s is not writable: %w; let it belong to user id %d", d.key, d.path, err, os.Geteuid())
+			return fmt.Errorf("recordings.%s: %s is not writable: %w; %s", d.key, d.path, err, writeRemedy(err, "let it belong to"))
 		}
 		if err := os.Rename(moved, probe); err != nil {
 			_ = os.Remove(moved)
@@ -98,6 +98,16 @@ func (t trees) prepare() error {
 		}
 	}
 	return nil
+}
+
+// writeRemedy says what to do about a directory that cannot be written to: give it
+// to us, but for a file system on which that would change nothing.
+func writeRemedy(err error, give string) string {
+	if errors.Is(err, syscall.EROFS) {
+		return "the file system is mounted read-only, or the unit of the service does not allow writing there: " +
+			"ReadWritePaths= in a drop-in does (systemctl edit scalelite); 'scalelite doctor' prints the lines"
+	}
+	return fmt.Sprintf("%s user id %d", give, os.Geteuid())
 }
 
 // makeDir makes a directory and what leads to it, readable for all whatever the

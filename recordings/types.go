@@ -18,6 +18,9 @@ var (
 	// ErrNoSpace: there is less free space than the work needs and
 	// recordings.min_free keeps. It passes by itself.
 	ErrNoSpace = errors.New("not enough free space")
+	// ErrNotInPlace: a directory of the recordings is not the one that it should
+	// be, as its disk is not mounted. It passes by itself when that is back.
+	ErrNotInPlace = errors.New("the directories of the recordings are not in place")
 	// ErrIncomplete: the tarball does not end properly; it may still be coming.
 	ErrIncomplete = errors.New("the tarball is incomplete")
 	// ErrInvalid: what was given makes no sense; the text says why.

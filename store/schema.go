@@ -38,10 +38,11 @@ var (
 
 	certificateTable = kv.NewKey("certificate") // ACME directory, name
 
-	versionKey = metaTable.String("version")
-	secretKey  = metaTable.String("secret")
-	cookieKey  = metaTable.String("cookie-key")
-	probeKey   = metaTable.String("probe")
+	versionKey  = metaTable.String("version")
+	secretKey   = metaTable.String("secret")
+	cookieKey   = metaTable.String("cookie-key")
+	treeMarkKey = metaTable.String("tree-mark")
+	probeKey    = metaTable.String("probe")
 )
 
 // ErrNewerSchema is what New returns for a database of a later program.

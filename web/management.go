@@ -123,6 +123,8 @@ func asAPIError(err error, id string) *apiError {
 		return &apiError{http.StatusNotFound, "Couldn't find recording with id=" + id}
 	case errors.Is(err, recordings.ErrNoFiles):
 		return &apiError{http.StatusConflict, "The files of the recording are missing"}
+	case errors.Is(err, recordings.ErrNotInPlace):
+		return &apiError{http.StatusServiceUnavailable, err.Error()}
 	case errors.Is(err, balancer.ErrInvalid):
 		return &apiError{http.StatusBadRequest, strings.Replace(err.Error(), balancer.ErrInvalid.Error()+": ", "", 1)}
 	case errors.Is(err, balancer.ErrExists):

@@ -39,9 +39,9 @@ func (m *Metrics) WatchRecordings(source recordingsStatus) {
 		free:   desc("recording_free_bytes", "Free space where the recordings are."),
 		total:  desc("recording_disk_bytes", "Size of the file system that the recordings are on."),
 		spool:  desc("spool_files", "Files in the spool, and failed tarballs, by state; what is ignored is no tarball.", "state"),
-		held:   desc("spool_held_files", "Tarballs that wait because less space is free than they need beside recordings.min_free."),
+		held:   desc("spool_held_files", "Tarballs that wait because less space is free than they need beside recordings.min_free, or because the directories of the recordings are not in place."),
 		calls:  desc("callbacks", "Callbacks that no front-end has taken: pending, or failed for good.", "state"),
-		broke:  desc("recordings_readable", "1 if the database and the disk can be read and the spool can be written to, 0 if not."),
+		broke:  desc("recordings_readable", "1 if the database and the disk can be read, the disk is the right one, and the spool can be written to, 0 if not."),
 	})
 }
 
@@ -84,7 +84,7 @@ func (m *recordingMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(m.spool, int64(s.Spool.Importing), "importing")
 	gauge(m.spool, int64(s.Spool.Failed), "failed")
 	gauge(m.spool, int64(s.Spool.Ignored), "ignored")
-	gauge(m.held, int64(s.Spool.Held))
+	gauge(m.held, int64(s.Spool.Held+s.Spool.Unplaced))
 	gauge(m.calls, int64(s.Callbacks.Pending), "pending")
 	gauge(m.calls, int64(s.Callbacks.Failed), "failed")
 }
@@ -95,7 +95,8 @@ const (
 	importPartly     = "partly"     // some of the tarball is in
 	importIncomplete = "incomplete" // the tarball is still being written, or was cut
 	importNoSpace    = "no_space"
-	importStopped    = "stopped" // by the end of the program
+	importNoDisk     = "not_in_place" // the directories of the recordings are not
+	importStopped    = "stopped"      // by the end of the program
 	importFailed     = "failed"
 )
 
@@ -114,7 +115,7 @@ func (m *Metrics) CountImports(next recordings.Importer) recordings.Importer {
 			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800},
 		}),
 	}
-	for _, outcome := range []string{importDone, importPartly, importIncomplete, importNoSpace, importStopped, importFailed} {
+	for _, outcome := range []string{importDone, importPartly, importIncomplete, importNoSpace, importNoDisk, importStopped, importFailed} {
 		c.total.WithLabelValues(outcome)
 	}
 	m.registry.MustRegister(c.total, c.duration)
@@ -151,6 +152,8 @@ func importOutcome(ctx context.Context, err error) string {
 		return importIncomplete
 	case errors.Is(err, recordings.ErrNoSpace):
 		return importNoSpace
+	case errors.Is(err, recordings.ErrNotInPlace):
+		return importNoDisk
 	}
 	return importFailed
 }

@@ -26,7 +26,7 @@ func TestMetricsOfRecordings(t *testing.T) {
 	f := &told{status: admin.RecordingsStatus{
 		Enabled: true, Published: 1, Unpublished: 2, Deleted: 3, InTrash: 4,
 		Disk:      admin.DiskStatus{Published: 5, Unpublished: 6, Trash: 7, Free: 8, Total: 9},
-		Spool:     admin.SpoolStatus{Waiting: 10, Settling: 11, Importing: 12, Failed: 13, Held: 14, Ignored: 17},
+		Spool:     admin.SpoolStatus{Waiting: 10, Settling: 11, Importing: 12, Failed: 13, Held: 14, Ignored: 17, Unplaced: 15},
 		Callbacks: admin.CallbackStatus{Pending: 15, Failed: 16},
 	}}
 	m := NewMetrics("1.2.3")
@@ -48,7 +48,7 @@ func TestMetricsOfRecordings(t *testing.T) {
 		`scalelite_spool_files{state="importing"} 12`,
 		`scalelite_spool_files{state="settling"} 11`,
 		`scalelite_spool_files{state="waiting"} 10`,
-		`scalelite_spool_held_files 14`)
+		`scalelite_spool_held_files 29`)
 	wantLines(t, m, "scalelite_callbacks",
 		`scalelite_callbacks{state="failed"} 16`, `scalelite_callbacks{state="pending"} 15`)
 
@@ -76,7 +76,7 @@ func TestMetricsOfImports(t *testing.T) {
 	counted := m.CountImports(next)
 	for _, err := range []error{
 		nil, nil, errors.New("broken"), fmt.Errorf("a: %w", recordings.ErrIncomplete),
-		fmt.Errorf("b: %w", recordings.ErrNoSpace), fmt.Errorf("c: %w", &recordings.PartialError{}),
+		fmt.Errorf("b: %w", recordings.ErrNoSpace), fmt.Errorf("d: %w", recordings.ErrNotInPlace), fmt.Errorf("c: %w", &recordings.PartialError{}),
 	} {
 		next.err = err
 		if got, gotErr := counted.Import(t.Context(), "x.tar", nil); gotErr != err || len(got.Recordings) != 1 {
@@ -90,6 +90,7 @@ func TestMetricsOfImports(t *testing.T) {
 	wantLines(t, m, "scalelite_imports_total",
 		`scalelite_imports_total{outcome="failed"} 1`, `scalelite_imports_total{outcome="imported"} 2`,
 		`scalelite_imports_total{outcome="incomplete"} 1`, `scalelite_imports_total{outcome="no_space"} 1`,
+		`scalelite_imports_total{outcome="not_in_place"} 1`,
 		`scalelite_imports_total{outcome="partly"} 1`, `scalelite_imports_total{outcome="stopped"} 1`)
 	wantLines(t, m, "scalelite_import_duration_seconds_count", `scalelite_import_duration_seconds_count 2`)
 }

@@ -43,6 +43,7 @@ var (
 	errNoSuchUpload   = &uploadError{status: http.StatusNotFound, text: "There is no such recording."}
 	errUploadTooLarge = &uploadError{status: http.StatusRequestEntityTooLarge, text: "The tarball is larger than recordings.max_upload allows."}
 	errUploadNoSpace  = &uploadError{status: http.StatusInsufficientStorage, text: "There is not enough free space for the tarball.", again: 10 * time.Minute}
+	errUploadsHeld    = &uploadError{status: http.StatusServiceUnavailable, text: "The disk of the recordings is not in place.", again: 10 * time.Minute}
 	errUploadsBusy    = &uploadError{status: http.StatusServiceUnavailable, text: "Too many uploads run at the moment.", again: time.Minute}
 	errUploadCut      = &uploadError{status: http.StatusBadRequest, text: "The upload was interrupted."}
 	errUploadOther    = &uploadError{status: http.StatusBadRequest, text: "The tarball holds another recording than the one that the token is for."}

@@ -93,6 +93,12 @@ func (s *Server) receive(c echo.Context, who uploader) (id string, size int64, e
 	if announced > limits.max {
 		return "", 0, errUploadTooLarge
 	}
+	// The spool may be on the disk that is away: what comes now would be hidden.
+	if err := s.library.InPlace(c.Request().Context()); errors.Is(err, recordings.ErrNotInPlace) {
+		return "", 0, errUploadsHeld
+	} else if err != nil {
+		return "", 0, err
+	}
 	if err := s.uploads.begin(s.spool.Dir(), announced, limits.keep); err != nil {
 		return "", 0, err
 	}

@@ -11,8 +11,23 @@ import (
 // isConfined is about a directory that the user could use, but not the process:
 // the unit keeps the rest of the system out of its reach.
 func (p *patient) isConfined(t tree) bool {
+	if !p.live() {
+		return strings.HasPrefix(t.key, "recordings.") && isDir(t.path) && p.forbidden(t.path)
+	}
 	_, asked := p.exam.Unusable[t.path]
 	return p.live() && asked && isDir(t.path) && p.mayUse(t.path, unix.R_OK|unix.W_OK|unix.X_OK) == nil
+}
+
+// forbidden is about a path that the unit will not let the service write to, by
+// what systemd says of it: all but what it names is read-only.
+func (p *patient) forbidden(path string) bool {
+	if p.unitState["LoadState"] != "loaded" || p.unitState["ProtectSystem"] != "strict" {
+		return false
+	}
+	return !slices.ContainsFunc(strings.Fields(p.unitState["ReadWritePaths"]), func(allowed string) bool {
+		allowed = filepath.Clean(strings.TrimLeft(allowed, "-+"))
+		return parentOf(allowed, path) == allowed
+	})
 }
 
 // confined is the finding about all such directories: what is to be typed for
@@ -26,8 +41,11 @@ func (p *patient) confined(outside []tree) Finding {
 	for _, t := range outside[1:] {
 		subject, it = parentOf(subject, t.path), "them"
 	}
-	f := fail(subject, "the user %s could use %s, but the running service cannot: %s", p.who.name, strings.Join(keys, ", "), p.exam.Unusable[outside[0].path]).
-		because("systemd lets the service write only where its unit allows it, ReadWritePaths; what is mounted later it may not see either.")
+	f := fail(subject, "the unit of the service does not let it write to %s", strings.Join(keys, ", "))
+	if p.live() {
+		f = fail(subject, "the user %s could use %s, but the running service cannot: %s", p.who.name, strings.Join(keys, ", "), p.exam.Unusable[outside[0].path])
+	}
+	f = f.because("systemd lets the service write only where its unit allows it, ReadWritePaths; what is mounted later it may not see either.")
 	paths := p.writePaths(outside)
 	if len(paths) == 0 {
 		return f.do("let work_dir, published_dir and unpublished_dir lie below one directory that the unit can allow: each that it allows is a mount of its own, and files cannot be renamed from one to another", p.edit(true)...)

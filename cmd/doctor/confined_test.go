@@ -48,6 +48,21 @@ func TestDirectoriesJudgedByTheService(t *testing.T) {
 	})
 }
 
+// TestDirectoriesThatTheUnitForbids: a service that does not start because of its
+// unit is told of by what systemd says.
+func TestDirectoriesThatTheUnitForbids(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.stopped()
+	w.unit["ProtectSystem"], w.unit["ReadWritePaths"] = "strict", "-/var/bigbluebutton"
+	f := only(t, w.look("directories"))
+	f.want(t, Fail, "does not let it write to recordings.spool_dir, recordings.work_dir", quote("ReadWritePaths="+w.dir), "systemctl restart scalelite")
+	w.unit["ReadWritePaths"] = "-/var/bigbluebutton " + w.dir
+	fine(t, w.look("directories"))
+	w.unit["ReadWritePaths"], w.unit["ProtectSystem"] = "", "full"
+	fine(t, w.look("directories"))
+}
+
 // TestUnitWord: what systemd would take for something else is quoted.
 func TestUnitWord(t *testing.T) {
 	t.Parallel()

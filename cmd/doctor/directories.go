@@ -38,6 +38,9 @@ func (p *patient) directories(context.Context) []Finding {
 	if len(trees) == 0 {
 		return found
 	}
+	if p.exam.NotInPlace != "" {
+		found = append(found, p.notInPlace())
+	}
 	return append(found, p.sameFileSystem())
 }
 
@@ -75,6 +78,15 @@ func (p *patient) directory(t tree) []Finding {
 	return found
 }
 
+// notInPlace is the finding of directories that are not those of the recordings,
+// as the database knows them.
+func (p *patient) notInPlace() Finding {
+	path := p.cfg.Recordings.PublishedDir
+	return fail(path, "%s", p.exam.NotInPlace).
+		because("Until then tarballs wait, nothing is published, hidden or deleted, and recordings do not play; meetings are not affected.").
+		do("mount what belongs there, or accept the directories as they are", shell("findmnt", "--target", existing(path)), p.asOperator("recordings", "rescan"))
+}
+
 // install is the command that makes a directory as the service needs it.
 func (p *patient) install(t tree) string {
 	group, mode := p.who.group, "0750"
@@ -85,6 +97,10 @@ func (p *patient) install(t tree) string {
 }
 
 func (p *patient) missing(t tree) Finding {
+	if p.exam.NotInPlace != "" && slices.Contains([]string{p.cfg.Recordings.WorkDir, p.cfg.Recordings.PublishedDir, p.cfg.Recordings.UnpublishedDir}, t.path) {
+		return fail(t.path, "%s is not there", t.key).because("The database has recordings, so the service does not make it: a file system may not be mounted.").
+			do("mount what belongs there", shell("findmnt", "--target", existing(t.path)))
+	}
 	why := "The service makes it when it starts, if it may."
 	if p.mayUse(existing(t.path), unix.W_OK|unix.X_OK) == nil && !p.live() {
 		return warn(t.path, "%s is not there yet", t.key).because(why).do("start the service, or make it", p.install(t))

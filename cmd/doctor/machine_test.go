@@ -142,6 +142,28 @@ func TestDirectoryThatVanished(t *testing.T) {
 	only(t, w.look("directories")).want(t, Fail, "is not there", "may not be mounted")
 }
 
+// TestDirectoriesNotInPlace: the database knows its directories; others, and none,
+// are told of with the ways out.
+func TestDirectoriesNotInPlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pool.exam.NotInPlace = recordings.ErrNotInPlace.Error() + ": recordings.published_dir has no mark"
+	only(t, w.look("directories")).want(t, Fail, "not in place: recordings.published_dir", "mount", "findmnt", "recordings rescan")
+	if err := os.Remove(w.path("published")); err != nil {
+		t.Fatal(err)
+	}
+	w.stopped()
+	report := w.look("directories")
+	if report.Counts[Fail] != 2 {
+		t.Errorf("%+v", report.Findings)
+	}
+	for _, f := range report.Findings {
+		if strings.Contains(strings.Join(f.Commands, "\n"), "install") {
+			t.Errorf("it says to make the directory: %+v", f)
+		}
+	}
+}
+
 // TestOtherUsersCannotJudge: who is not root is told to become it.
 func TestOtherUsersCannotJudge(t *testing.T) {
 	t.Parallel()

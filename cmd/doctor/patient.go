@@ -128,6 +128,8 @@ func (p *patient) ask(ctx context.Context) error {
 	found := map[string][]string{}
 	if p.cfg.Recordings.Enabled {
 		query.Sample = sampleSize
+		trees := p.cfg.Recordings.Directories()
+		query.Trees = &trees
 		found = p.filesSample()
 	}
 	for id := range found {

@@ -58,7 +58,7 @@ func (p *patient) askSystemd(ctx context.Context) map[string]string {
 		return nil
 	}
 	out, err := p.sys.Command(ctx, "systemctl", "show", unitName, "--property=LoadState,UnitFileState,ActiveState,SubState,"+
-		"Result,NRestarts,NeedDaemonReload,User,SupplementaryGroups,LimitNOFILE,NFileDescriptorStore,TriggeredBy")
+		"Result,NRestarts,NeedDaemonReload,User,SupplementaryGroups,LimitNOFILE,NFileDescriptorStore,TriggeredBy,ProtectSystem,ReadWritePaths")
 	if err != nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"scalelite/recordings"
 	"scalelite/store"
 )
 
@@ -24,6 +25,9 @@ type ExamineService interface {
 type ExamineQuery struct {
 	// Paths are directories and files; whether the process may use them is told.
 	Paths []string `json:"paths,omitempty"`
+	// Trees are directories of recordings; whether they are those that the database
+	// knows is told. nil: not.
+	Trees *recordings.Directories `json:"trees,omitempty"`
 	// Sample is how many recordings are told of, the newest ones that are not
 	// deleted.
 	Sample int `json:"sample,omitempty"`
@@ -47,6 +51,8 @@ type Examination struct {
 	// Unusable says of those of the paths that the process cannot read, write and
 	// enter why not.
 	Unusable map[string]string `json:"unusable"`
+	// NotInPlace is why Trees are other directories, empty if they are not.
+	NotInPlace string `json:"not_in_place,omitempty"`
 	// Uploads has by server's ID the last tarball that the server has uploaded. What
 	// came through the spool does not tell which server it is from.
 	Uploads map[string]Upload `json:"uploads"`
@@ -127,6 +133,13 @@ func (l *Local) Examine(ctx context.Context, q ExamineQuery) (Examination, error
 	for _, path := range q.Paths {
 		if err := usable(path); err != nil {
 			e.Unusable[path] = err.Error()
+		}
+	}
+	if q.Trees != nil {
+		if err := recordings.CheckInPlace(ctx, l.store, *q.Trees); errors.Is(err, recordings.ErrNotInPlace) {
+			e.NotInPlace = err.Error()
+		} else if err != nil {
+			return e, explain(ctx, err)
 		}
 	}
 	if !q.Brief {

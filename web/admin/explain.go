@@ -41,6 +41,8 @@ func explain(ctx context.Context, err error) error {
 		return &Error{NotFound, without(err, recordings.ErrNotFound) + ": 'scalelite recordings' lists those there are"}
 	case errors.Is(err, recordings.ErrNoSpace):
 		return &Error{Conflict, err.Error() + ": make room, or lower recordings.min_free"}
+	case errors.Is(err, recordings.ErrNotInPlace):
+		return &Error{Conflict, err.Error()}
 	}
 	return &Error{Internal, err.Error()}
 }

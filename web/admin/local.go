@@ -64,6 +64,7 @@ type Local struct {
 	certificate func(context.Context) (*CertificateState, error)
 	calls       func() map[string]Call // LocalOptions.Calls
 	placing     sync.Mutex             // held while a tarball gets its name in the spool
+	coming      arrivals               // into the spool
 
 	opening        sync.Mutex // guards what follows
 	openRecordings func(context.Context) (Recordings, error)

@@ -107,7 +107,8 @@ func CheckTarName(name string) error {
 }
 
 // ImportRecording puts a tarball into the spool: Invalid if its name is none or
-// it does not have size bytes, Conflict if there is no room. One of the same
+// it does not have size bytes, Conflict if there is no room for it beside
+// recordings.min_free. One of the same
 // name that is there already stays; the new one then gets a number.
 func (l *Local) ImportRecording(ctx context.Context, name string, size int64, r io.Reader) (importID string, err error) {
 	parts, err := l.parts(ctx)
@@ -117,11 +118,17 @@ func (l *Local) ImportRecording(ctx context.Context, name string, size int64, r 
 	if err := CheckTarName(name); err != nil {
 		return "", err
 	}
+	if err := parts.Library.InPlace(ctx); err != nil {
+		return "", explain(ctx, err) // the spool may be on the disk that is away
+	}
 	dir := parts.Spool.Dir()
 	sweepParts(dir)
-	if free, err := freeSpace(dir); err == nil && free < size {
-		return "", &Error{Conflict, fmt.Sprintf("the spool %s has %d bytes free and the tarball has %d: make room", dir, free, size)}
+	size = max(size, 0)
+	if err := l.coming.begin(dir, size, parts.Library.MinFree()); err != nil {
+		return "", explainSpool(ctx, err)
 	}
+	coming := &arriving{of: &l.coming, left: size}
+	defer coming.end()
 	part := filepath.Join(dir, partPrefix+rand.Text())
 	defer func() {
 		if err != nil {
@@ -129,7 +136,7 @@ func (l *Local) ImportRecording(ctx context.Context, name string, size int64, r 
 			err = explainSpool(ctx, err)
 		}
 	}()
-	if err := writePart(ctx, part, size, r); err != nil {
+	if err := writePart(ctx, part, size, io.TeeReader(r, coming)); err != nil {
 		return "", err
 	}
 	importID, err = l.place(ctx, parts.Spool, part, name)

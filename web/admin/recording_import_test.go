@@ -3,11 +3,13 @@ package admin_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -72,6 +74,43 @@ func TestImportRefuses(t *testing.T) {
 		wantCode(t, err, admin.Conflict, "make room")
 		if left := w.spooled(); len(left) != 0 {
 			t.Errorf("left in the spool: %v", left)
+		}
+	})
+}
+
+// What is brought by hand counts on the same space as uploads: that beside
+// recordings.min_free and what others are bringing.
+func TestImportKeepsMinFree(t *testing.T) {
+	content := tarball(t, nil, recA)
+	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
+		_, err := s.ImportRecording(t.Context(), "rec.tar", int64(len(content)), bytes.NewReader(content))
+		wantCode(t, err, admin.Conflict, fmt.Sprintf("the tarball has %d beside the 1000000000000000000 of recordings.min_free: make room, or lower recordings.min_free", len(content)))
+	}, func(c *recordings.Config) { c.MinFree = "1000000TB" })
+	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
+		var st syscall.Statfs_t
+		if err := syscall.Statfs(w.config.SpoolDir, &st); err != nil {
+			t.Fatal(err)
+		}
+		most := int64(st.Bavail) * st.Bsize / 3 * 2
+		begun, more := io.Pipe()
+		ended := make(chan error, 1)
+		go func() {
+			_, err := s.ImportRecording(t.Context(), "first.tar", most, begun)
+			ended <- err
+		}()
+		if _, err := more.Write(content); err != nil { // it has begun
+			t.Fatal(err)
+		}
+		w.until("it is being written", func() bool { return len(w.spooled()) == 1 })
+		_, err := s.ImportRecording(t.Context(), "second.tar", most, bytes.NewReader(content))
+		wantCode(t, err, admin.Conflict, "of others that are coming")
+		_ = more.CloseWithError(errors.New("the sender went away"))
+		if err := <-ended; err == nil {
+			t.Error("the first one was taken")
+		}
+		w.untilEmpty()
+		if id, err := s.ImportRecording(t.Context(), "third.tar", int64(len(content)), bytes.NewReader(content)); err != nil || w.ended(s, id).State != store.ImportImported {
+			t.Errorf("the third: %v", err)
 		}
 	})
 }
@@ -287,10 +326,56 @@ func TestStatusWithoutASpool(t *testing.T) {
 	})
 }
 
+// A disk that is not mounted: what is taken by hand would be lost below it.
+func TestStatusTellsOfADiskThatIsNotThere(t *testing.T) {
+	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
+		w.imported(nil, recA)
+		away := w.config.PublishedDir + "-away"
+		if err := errors.Join(os.Rename(w.config.PublishedDir, away), os.Mkdir(w.config.PublishedDir, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		content := tarball(t, nil, recB)
+		_, err := s.ImportRecording(t.Context(), "rec.tar", int64(len(content)), bytes.NewReader(content))
+		wantCode(t, err, admin.Conflict, w.config.PublishedDir)
+		if len(w.spooled()) != 0 {
+			t.Errorf("in the spool: %q", w.spooled())
+		}
+		path := filepath.Join(w.config.SpoolDir, "rec.tar")
+		if err := errors.Join(os.WriteFile(path+".new", content, 0o600), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+		w.until("the tarball is held back", func() bool {
+			st, err := s.RecordingsStatus(t.Context())
+			if err != nil || st.Published != 1 || st.Disk.Error == "" || !strings.Contains(st.Spool.Error, "recordings rescan") {
+				t.Fatalf("%+v, %v", st, err)
+			}
+			return st.Spool.Waiting == 1 && st.Spool.Unplaced == 1
+		})
+		trees := w.config.Directories()
+		e, err := s.Examine(t.Context(), admin.ExamineQuery{Trees: &trees, Brief: true})
+		if err != nil || !strings.Contains(e.NotInPlace, w.config.PublishedDir) {
+			t.Errorf("%+v, %v", e, err)
+		}
+		results, err := s.PublishRecordings(t.Context(), []string{recA}, false)
+		if err != nil || len(results) != 1 || results[0].Changed || !strings.Contains(results[0].Error, "recordings rescan") {
+			t.Errorf("unpublish: %+v, %v", results, err)
+		}
+		if err := errors.Join(os.Remove(w.config.PublishedDir), os.Rename(away, w.config.PublishedDir)); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := s.RecordingsStatus(t.Context()); err != nil || st.Disk.Error != "" || st.Spool.Error != "" {
+			t.Errorf("%+v, %v", st, err)
+		}
+		if e, err := s.Examine(t.Context(), admin.ExamineQuery{Trees: &trees, Brief: true}); err != nil || e.NotInPlace != "" {
+			t.Errorf("%+v, %v", e, err)
+		}
+	})
+}
+
 func TestStatusTellsWhatIsHeldBack(t *testing.T) {
 	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
-		content := tarball(t, nil, recA)
-		if _, err := s.ImportRecording(t.Context(), "rec.tar", int64(len(content)), bytes.NewReader(content)); err != nil {
+		path := filepath.Join(w.config.SpoolDir, "rec.tar")
+		if err := errors.Join(os.WriteFile(path+".new", tarball(t, nil, recA), 0o600), os.Rename(path+".new", path)); err != nil {
 			t.Fatal(err)
 		}
 		w.until("the tarball is held back", func() bool {

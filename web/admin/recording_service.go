@@ -144,8 +144,10 @@ type SpoolStatus struct {
 	Importing int `json:"importing"`
 	Failed    int `json:"failed"`
 	Ignored   int `json:"ignored"` // no tarballs
-	// Held are those of Waiting that there is no space for.
-	Held int `json:"held"`
+	// Held are those of Waiting that there is no space for, and Unplaced those that
+	// wait for the directories of the recordings to be in place.
+	Held     int `json:"held"`
+	Unplaced int `json:"unplaced"`
 	// Error is why nothing can come in through the spool, or why the numbers are 0.
 	Error string `json:"error,omitempty"`
 }

@@ -27,6 +27,11 @@ func (l *Local) RecordingsStatus(ctx context.Context) (RecordingsStatus, error) 
 	}
 	files, err := l.SpoolFiles(ctx)
 	s.Spool = countSpool(files)
+	away := parts.Library.InPlace(ctx)
+	if errors.Is(away, recordings.ErrNotInPlace) { // the numbers would be those of another disk
+		s.Disk = DiskStatus{Error: recordings.ErrNotInPlace.Error()}
+		err = errors.Join(away, err)
+	}
 	if err = errors.Join(err, parts.Spool.Writable()); err != nil {
 		s.Spool.Error = err.Error()
 	}
@@ -86,8 +91,11 @@ func countSpool(files []recordings.SpoolFile) (s SpoolStatus) {
 		case store.ImportWaiting:
 			s.Waiting++
 			// The spool keeps the reason as text only.
-			if strings.Contains(f.Reason, recordings.ErrNoSpace.Error()) {
+			switch {
+			case strings.Contains(f.Reason, recordings.ErrNoSpace.Error()):
 				s.Held++
+			case strings.Contains(f.Reason, recordings.ErrNotInPlace.Error()):
+				s.Unplaced++
 			}
 		case store.ImportSettling:
 			s.Settling++
