@@ -29,6 +29,9 @@ truth: importing the tarball again or restoring the files mends it. With
 leaves its record. A record that has lost all its files stays even then;
 'recordings delete' removes it.
 
+Files of a deleted recording that somebody put back stay as they are; DETAIL says
+how they get a record again. --accept-loss removes them.
+
 The exit status is 1 if something is wrong that was not mended.`,
 		Example: `  scalelite recordings check
   scalelite recordings check --fix
@@ -60,7 +63,7 @@ The exit status is 1 if something is wrong that was not mended.`,
 		},
 	}
 	c.Flags().BoolVar(&fix, "fix", false, "mend what can be mended")
-	c.Flags().BoolVar(&acceptLoss, "accept-loss", false, "with --fix, take lost files and formats for the new truth")
+	c.Flags().BoolVar(&acceptLoss, "accept-loss", false, "with --fix, take what was lost or deleted for the truth")
 	jsonFlag(c, &asJSON)
 	return c
 }

@@ -132,7 +132,7 @@ func newRecordingsRescanCommand(a *app) *cobra.Command {
 recordings.unpublished_dir that the database does not know, and lists what it
 added: after a move from another machine, or when the database was lost. A
 recording is published or not by the directory it lies in. What was deleted stays
-deleted.`,
+deleted: its files are listed, and what to do to have it again.`,
 		Example: `  scalelite recordings rescan
   scalelite recordings rescan --json | jq length`,
 		Args: cobra.NoArgs,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"scalelite/store"
 )
@@ -26,7 +27,8 @@ const (
 //     then the record stays, as its tarball or the file system may be what is
 //     missing;
 //   - files without a record get one from their metadata.xml; those of a deleted
-//     recording go the way of the others;
+//     recording, which somebody put back, stay as they are, and are removed with
+//     RepairLosses;
 //   - what the trash holds for no record is removed once it is as old as what
 //     leaves the trash, and forgotten what it no longer holds.
 //
@@ -204,13 +206,21 @@ func (l *Library) checkStrays(ctx context.Context, id string) ([]Problem, error)
 		if _, ok := r.Format(c.kind); ok {
 			continue
 		}
-		detail := "no record knows the files at "
+		place := l.trees.path(c.state, c.kind, id)
+		detail := "no record knows the files at " + place
 		if r.State == store.Deleted {
-			detail = "the recording is deleted, yet there are files at "
+			detail = fmt.Sprintf("there are files at %s, but %s; or remove the files with --fix --accept-loss", place, wasDeleted(r))
 		}
-		problems = append(problems, Problem{RecordID: id, Format: c.kind, Kind: problemExtra, Detail: detail + l.trees.path(c.state, c.kind, id)})
+		problems = append(problems, Problem{RecordID: id, Format: c.kind, Kind: problemExtra, Detail: detail})
 	}
 	return problems, err
+}
+
+// wasDeleted tells of a deleted recording, and how files of it that are in the
+// trees get a record again.
+func wasDeleted(r store.Recording) string {
+	return fmt.Sprintf("the recording was deleted on %s; to have it again, forget that with 'scalelite recordings delete --purge %s', then 'scalelite recordings rescan'",
+		r.DeletedAt.Format(time.DateOnly), r.ID)
 }
 
 // checkTrash compares the trash with its records.
@@ -270,7 +280,7 @@ func (l *Library) repairRecord(ctx context.Context, id string, how Repair) error
 		return err
 	}
 	if r.State == store.Deleted {
-		return l.repairDeleted(ctx, r)
+		return l.repairDeleted(ctx, r, how)
 	}
 	if err := l.move(r, r.State); err != nil {
 		return err
@@ -307,11 +317,17 @@ func (l *Library) repairRecord(ctx context.Context, id string, how Repair) error
 	return err
 }
 
-// repairDeleted removes files of a deleted recording, and forgets of the trash
-// what is no longer in it.
-func (l *Library) repairDeleted(ctx context.Context, r store.Recording) error {
-	if err := l.finishDelete(ctx, r); err != nil {
-		return err
+// repairDeleted finishes what was begun with a deleted recording, and forgets of
+// the trash what is no longer in it. Files of it that are in the trees although
+// its delete was finished may be the only copy: they go only with RepairLosses.
+func (l *Library) repairDeleted(ctx context.Context, r store.Recording, how Repair) error {
+	if r.Moving != "" {
+		return l.resume(ctx, r)
+	}
+	if how == RepairLosses {
+		if err := l.finishDelete(ctx, r); err != nil {
+			return err
+		}
 	}
 	t, ok, err := l.trashed(ctx, r.ID)
 	if err != nil || !ok {

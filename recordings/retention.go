@@ -146,10 +146,7 @@ func (l *Library) emptyTrash(ctx context.Context, id string) (bool, error) {
 		return false, err // not before its files are all there
 	}
 	ctx = context.WithoutCancel(ctx)
-	err = l.store.Update(ctx, func(tx *store.Tx) error {
-		r.Moving = store.Deleted // for a start to finish it
-		return errors.Join(tx.DeleteTrashed(id), tx.PutRecording(r))
-	})
+	err = l.store.Update(ctx, func(tx *store.Tx) error { return leaveTrash(tx, t, r) })
 	if err != nil {
 		return false, err
 	}

@@ -88,6 +88,8 @@ type Trashed struct {
 	Recording Recording `json:"recording"` // as it was
 	Dir       string    `json:"dir"`       // below the trash, holds FORMAT directories
 	Since     time.Time `json:"since"`
+	// Emptying: it has left the trash, and its files there are being removed.
+	Emptying bool `json:"emptying,omitempty"`
 }
 
 // Trashed returns what is left of a deleted recording, or ErrNotFound.
