@@ -22,8 +22,9 @@ func newRecordingsCheckCommand(a *app) *cobra.Command {
   misplaced   files lie in the directory of the other state, or in both
   size        files or bytes differ from what was imported
 
-With --fix, misplaced files are moved, files without a record get one, and sizes
-are taken from files that have become more. What was lost is not taken for the
+With --fix, misplaced files are moved, missing ones put back if the trash still has
+them, files without a record get one, and sizes are taken from files that have
+become more. What was lost is not taken for the
 truth: importing the tarball again or restoring the files mends it. With
 --accept-loss it is: sizes are taken from what is left, and a format without files
 leaves its record. A record that has lost all its files stays even then;

@@ -111,7 +111,8 @@ func newRecordingsPruneCommand(a *app) *cobra.Command {
 		Short: "Delete what is older than retention and trash allow",
 		Long: `Does now, without asking, what the service does by recordings.retention_schedule:
 recordings older than recordings.retention are deleted, unless their metadata has
-keep=true, and what is in the trash for longer than recordings.trash is removed.
+keep=true, and what is in the trash for longer than recordings.trash is removed,
+also what no record knows there, unless its recording misses files.
 
 With --dry-run it lists exactly what would go, and changes nothing.`,
 		Example: `  scalelite recordings prune --dry-run

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -21,6 +22,7 @@ const (
 // Check compares records and files both ways, and repairs what how allows:
 //
 //   - misplaced files go to the tree of their recording's state;
+//   - files that a record misses and the trash still has are put back;
 //   - sizes are taken from the files if these have become more;
 //   - with RepairLosses they are if files or bytes were lost, too, and a format
 //     whose files are missing leaves the record, unless all formats are missing:
@@ -30,7 +32,8 @@ const (
 //     recording, which somebody put back, stay as they are, and are removed with
 //     RepairLosses;
 //   - what the trash holds for no record is removed once it is as old as what
-//     leaves the trash, and forgotten what it no longer holds.
+//     leaves the trash, unless its recording misses files, and forgotten what it
+//     no longer holds.
 //
 // A Problem is Fixed if it is gone after that.
 func (l *Library) Check(ctx context.Context, how Repair) ([]Problem, error) {
@@ -54,7 +57,7 @@ func (l *Library) Check(ctx context.Context, how Repair) ([]Problem, error) {
 			l.log.Error("recording could not be repaired", "recording", id, "cause", err)
 		}
 	}
-	if err := l.sweepTrash(ctx); err != nil {
+	if _, err := l.sweepTrash(ctx); err != nil {
 		return problems, err
 	}
 	left, err := l.checkAll(ctx)
@@ -123,7 +126,7 @@ func (l *Library) checkRecord(ctx context.Context, id string) (problems []Proble
 		return problems, nil
 	}
 	for _, f := range r.Formats {
-		p, err := l.checkFormat(r, f)
+		p, err := l.checkFormat(ctx, r, f)
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +134,7 @@ func (l *Library) checkRecord(ctx context.Context, id string) (problems []Proble
 			problems = append(problems, p)
 		}
 	}
-	left := func(p Problem) bool { return p.Kind != problemMissing }
+	left := func(p Problem) bool { return p.Kind != problemMissing || !p.Loss }
 	remedy := lossRemedy
 	if len(problems) == len(r.Formats) && !slices.ContainsFunc(problems, left) {
 		remedy = allLostRemedy
@@ -152,7 +155,7 @@ const (
 )
 
 // checkFormat returns the problem of a format; without a kind if there is none.
-func (l *Library) checkFormat(r store.Recording, f store.Format) (Problem, error) {
+func (l *Library) checkFormat(ctx context.Context, r store.Recording, f store.Format) (Problem, error) {
 	p := Problem{RecordID: r.ID, Format: f.Type}
 	right, wrong := l.trees.path(r.State, f.Type, r.ID), l.trees.path(opposite(r.State), f.Type, r.ID)
 	here, err := exists(right)
@@ -165,7 +168,14 @@ func (l *Library) checkFormat(r store.Recording, f store.Format) (Problem, error
 	}
 	switch {
 	case !here && !there:
-		p.Kind, p.Loss, p.Detail = problemMissing, true, "there are no files at "+right
+		trashed, err := l.inTrash(ctx, r.ID, f)
+		if err != nil {
+			return p, err
+		}
+		p.Kind, p.Loss, p.Detail = problemMissing, trashed == "", "there are no files at "+right
+		if !p.Loss {
+			p.Detail += "; the trash has them at " + trashed + ", from where --fix puts them back"
+		}
 	case there && here:
 		p.Kind, p.Detail = problemMisplaced, "there are files in both trees"
 	case there:
@@ -244,11 +254,51 @@ func (l *Library) checkTrash(ctx context.Context) (problems []Problem, err error
 		}
 	}
 	orphans, err := l.trashOrphans(ctx)
-	for _, dir := range orphans {
-		id, _, _ := cutLast(dir, "-")
-		problems = append(problems, Problem{RecordID: id, Kind: problemExtra, Detail: "no record knows the deleted files at " + l.trees.trash(dir) + "; they are removed when recordings.trash has passed"})
+	if err != nil {
+		return nil, err
 	}
-	return problems, err
+	for _, name := range orphans {
+		p, err := l.checkOrphan(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if p.Kind != "" {
+			problems = append(problems, p)
+		}
+	}
+	return problems, nil
+}
+
+// checkOrphan returns the problem of what the trash has for no record; without a
+// kind if a record misses all of it, which checkRecord tells.
+func (l *Library) checkOrphan(ctx context.Context, name string) (Problem, error) {
+	p := Problem{RecordID: orphanID(name), Kind: problemExtra, Detail: "no record knows the deleted files at " + l.trees.trash(name)}
+	r, err := l.recording(ctx, nil, p.RecordID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return p, err
+	}
+	missing, err := l.missingFormats(r)
+	if err != nil {
+		return p, err
+	}
+	kinds, err := l.trashKinds(store.Trashed{Dir: name})
+	if err != nil && !absent(err) {
+		return p, err
+	}
+	missed := func(kind string) bool {
+		return slices.ContainsFunc(missing, func(f store.Format) bool {
+			return f.Type == kind && whole(filepath.Join(l.trees.trash(name), kind), f)
+		})
+	}
+	switch {
+	case len(missing) == 0:
+		p.Detail += "; they are removed when recordings.trash has passed"
+	case len(kinds) > 0 && !slices.ContainsFunc(kinds, func(kind string) bool { return !missed(kind) }):
+		p.Kind = ""
+	default:
+		p.Detail += "; they are kept because the recording misses files, though not exactly these"
+	}
+	return p, nil
 }
 
 // repair mends what is wrong with one recording; see Check.
@@ -282,7 +332,7 @@ func (l *Library) repairRecord(ctx context.Context, id string, how Repair) error
 	if r.State == store.Deleted {
 		return l.repairDeleted(ctx, r, how)
 	}
-	if err := l.move(r, r.State); err != nil {
+	if err := errors.Join(l.move(r, r.State), l.fetch(ctx, r)); err != nil {
 		return err
 	}
 	var formats []store.Format

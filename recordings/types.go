@@ -89,9 +89,10 @@ const (
 type Pruned struct {
 	ID    string    `json:"id"`
 	Name  string    `json:"name"`
-	Start time.Time `json:"start"`
+	Start time.Time `json:"start,omitzero"` // not known of what no record knows
 	Bytes int64     `json:"bytes"`
-	// Reason is retention, or trash for one that leaves the trash for good.
+	// Reason is retention, trash for one that leaves the trash for good, or
+	// "trash, no record" for what lies there and no record knows.
 	Reason string `json:"reason"`
 }
 
