@@ -75,7 +75,10 @@ func newRecordingsRetryCommand(a *app) *cobra.Command {
 		Use:   "retry NAME...",
 		Short: "Try failed tarballs again",
 		Long: `Puts tarballs of recordings.failed_dir back into the spool, where they are tried
-again, recordings.tries times. NAME is that of 'recordings spool'.`,
+again, recordings.tries times. NAME is that of 'recordings spool'.
+
+Formats that a newer tarball has brought since stay as they are; where that is all
+there is in a failed one, it goes by itself.`,
 		Example: `  scalelite recordings retry 183f0bf3a0982a127bdb8161e0c44eb696b3e75c-1700000000000.tar
   scalelite recordings retry --all`,
 		Args: func(c *cobra.Command, args []string) error {

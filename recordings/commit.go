@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"scalelite/store"
@@ -24,10 +25,25 @@ func permanent(err error) bool {
 // commit puts the formats of a recording that could be read in place and
 // commits its record; without any it does nothing. When it returns an error,
 // nothing of the recording changed. Once begun it does not stop because ctx ends.
-func (l *Library) commit(ctx context.Context, s stage, in incoming) error {
+// The formats that it leaves as they are it marks as skipped.
+func (l *Library) commit(ctx context.Context, s stage, t Tarball, in incoming) error {
+	release, err := l.locks.lock(ctx, in.id)
+	if err != nil {
+		return err
+	}
+	defer release()
+	ctx = context.WithoutCancel(ctx)
+	former, err := l.former(ctx, in.id)
+	if err != nil {
+		return err
+	}
+	if err := l.skipNewer(former, t, in.formats); err != nil {
+		return err
+	}
 	var good []incomingFormat
 	for _, f := range in.formats {
-		if f.err == nil {
+		if f.err == nil && !f.Skipped {
+			f.seen = t.Seen
 			good = append(good, f)
 		}
 	}
@@ -39,17 +55,10 @@ func (l *Library) commit(ctx context.Context, s stage, in incoming) error {
 			return refusal{fmt.Errorf("%w: the meeting ID has more than %d bytes", ErrInvalid, store.MaxMeetingID)}
 		}
 	}
-	release, err := l.locks.lock(ctx, in.id)
-	if err != nil {
-		return err
-	}
-	defer release()
-	ctx = context.WithoutCancel(ctx)
-	former, err := l.former(ctx, in.id)
-	if err != nil {
-		return err
-	}
 	state := l.target(former, good)
+	if l.newer(former, t) {
+		state = former.State
+	}
 	if former.ID != "" && former.State != state {
 		if err := l.setState(ctx, former, state, false); err != nil && !errors.Is(err, ErrNoFiles) {
 			return err
@@ -66,7 +75,7 @@ func (l *Library) commit(ctx context.Context, s stage, in incoming) error {
 		return err
 	}
 	l.step("began the journal")
-	err = l.put(ctx, s, j, good)
+	err = l.put(ctx, s, t, j, good)
 	// Whatever became of it: what is committed is finished, all else undone.
 	if settled := l.settle(ctx, s, j); settled != nil {
 		l.log.Error("an import left files behind; the next start puts them in order", "recording", in.id, "cause", settled)
@@ -100,6 +109,36 @@ func (l *Library) former(ctx context.Context, id string) (store.Recording, error
 	return r, nil
 }
 
+// newer reports whether a recording has something of a newer tarball than t, if
+// that is tried again. A time that is still to come tells nothing: the clock was
+// wrong.
+func (l *Library) newer(r store.Recording, t Tarball) bool {
+	return slices.ContainsFunc(r.Formats, func(f store.Format) bool { return l.newerFormat(f, t) })
+}
+
+func (l *Library) newerFormat(f store.Format, t Tarball) bool {
+	return t.Retried && f.Age().After(t.Seen) && !f.Age().After(l.now())
+}
+
+// skipNewer marks the formats that a newer tarball has brought, whatever is wrong
+// with them in this one.
+func (l *Library) skipNewer(r store.Recording, t Tarball, formats []incomingFormat) error {
+	for i := range formats {
+		f, ok := r.Format(formats[i].Type)
+		if !ok || !l.newerFormat(f, t) {
+			continue
+		}
+		there, err := exists(l.trees.path(r.State, f.Type, r.ID))
+		if err != nil {
+			return err
+		}
+		if there {
+			formats[i].Skipped, formats[i].err = true, nil
+		}
+	}
+	return nil
+}
+
 // stamp is the time by which the formats of an import are known from all former
 // ones.
 func (l *Library) stamp(former store.Recording) time.Time {
@@ -131,7 +170,7 @@ func (l *Library) newJournal(s stage, id string, state store.RecordingState, for
 
 // put does the work of a journal: files first, then the record with the callback
 // to its front-end.
-func (l *Library) put(ctx context.Context, s stage, j journal, formats []incomingFormat) error {
+func (l *Library) put(ctx context.Context, s stage, t Tarball, j journal, formats []incomingFormat) error {
 	var dirs []string
 	for _, f := range j.Formats {
 		place := l.trees.path(j.State, f.Type, j.ID)
@@ -154,7 +193,11 @@ func (l *Library) put(ctx context.Context, s stage, j journal, formats []incomin
 			return err
 		}
 		r.State = j.State
-		r = merge(r, formats, j.Stamp)
+		if l.newer(r, t) {
+			r = addFormats(r, formats, j.Stamp)
+		} else {
+			r = merge(r, formats, j.Stamp)
+		}
 		if err := tx.PutRecording(r); err != nil {
 			return err
 		}

@@ -136,6 +136,7 @@ func (s *Spool) giveBack(name string) error {
 
 // restore puts in order what a crash may have left in the directories.
 func (s *Spool) restore() {
+	s.resolve(context.Background())
 	taken, _ := os.ReadDir(filepath.Join(s.o.Config.SpoolDir, takenDir))
 	for _, f := range taken {
 		if err := s.giveBack(f.Name()); err != nil {

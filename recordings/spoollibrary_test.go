@@ -267,6 +267,6 @@ func TestSpoolToLibraryStop(t *testing.T) {
 
 type importerFunc func(ctx context.Context, path string, progress func(done, total int64)) (Imported, error)
 
-func (f importerFunc) Import(ctx context.Context, path string, progress func(done, total int64)) (Imported, error) {
-	return f(ctx, path, progress)
+func (f importerFunc) ImportTarball(ctx context.Context, t Tarball, progress func(done, total int64)) (Imported, error) {
+	return f(ctx, t.Path, progress)
 }

@@ -48,6 +48,8 @@ type ImportedFormat struct {
 	Files int    `json:"files"`
 	Bytes int64  `json:"bytes"`
 	Error string `json:"error,omitempty"` // why it is not in
+	// Skipped: a newer tarball had brought it, and that version is kept.
+	Skipped bool `json:"skipped,omitempty"`
 }
 
 // Change is what UpdateMeta does to recordings.

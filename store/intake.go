@@ -22,6 +22,19 @@ type Import struct {
 	Error  string    `json:"error,omitempty"` // of the last try
 	// Recordings are the IDs that it brought.
 	Recordings []string `json:"recordings,omitempty"`
+	// Skipped are the formats, as FORMAT/RECORDID, that it left as they are, since
+	// a newer tarball had brought them.
+	Skipped []string `json:"skipped,omitempty"`
+	// Retried is set if its tarball had failed and is tried again.
+	Retried *Retried `json:"retried,omitempty"`
+}
+
+// Retried is what is known of a tarball that had failed before.
+type Retried struct {
+	First time.Time `json:"first"` // when it was first seen
+	// Size and Changed are those of the file: another one may take its name.
+	Size    int64     `json:"size"`
+	Changed time.Time `json:"changed"`
 }
 
 // ImportState is how far an Import is.
