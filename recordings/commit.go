@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"scalelite/recordings/unpack"
 	"scalelite/store"
 )
 
@@ -103,10 +104,41 @@ func (l *Library) former(ctx context.Context, id string) (store.Recording, error
 		}
 	}
 	if r.State == store.Deleted {
-		return r, refusal{fmt.Errorf("%w on %s; to have it again, bring it back with 'scalelite recordings undelete %s', or remove its last trace with 'scalelite recordings delete --purge %s', and import this again",
-			ErrDeleted, r.DeletedAt.Format(time.DateOnly), id, id)}
+		return r, deletedError(r)
 	}
 	return r, nil
+}
+
+func deletedError(r store.Recording) error {
+	return refusal{fmt.Errorf("%w on %s; to have it again, bring it back with 'scalelite recordings undelete %s', or remove its last trace with 'scalelite recordings delete --purge %s', and import this again",
+		ErrDeleted, r.DeletedAt.Format(time.DateOnly), r.ID, r.ID)}
+}
+
+// refuseDeleted is the error of a tarball of which all recordings are deleted, so
+// that nothing of it would be taken.
+func (l *Library) refuseDeleted(ctx context.Context, plan *unpack.Plan) error {
+	var ids []string
+	for _, f := range plan.Formats {
+		ids = append(ids, f.RecordID)
+	}
+	var errs []error
+	for _, id := range distinct(ids) {
+		r, err := l.recording(ctx, nil, id)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err != nil || !IsDeleted(r) {
+			return nil
+		}
+		errs = append(errs, fmt.Errorf("recording %s: %w", id, deletedError(r)))
+	}
+	return errors.Join(errs...)
+}
+
+// IsDeleted reports whether a recording is deleted, and is not being brought
+// back.
+func IsDeleted(r store.Recording) bool {
+	return r.State == store.Deleted && (r.Moving == "" || r.Moving == store.Deleted)
 }
 
 // newer reports whether a recording has something of a newer tarball than t, if

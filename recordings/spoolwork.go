@@ -134,7 +134,8 @@ func (s *Spool) postpone(e *entry, cause error) {
 	var partial *PartialError
 	e.State, e.Error = store.ImportWaiting, oneLine(cause)
 	switch rested := now.Sub(e.seen); {
-	case errors.As(cause, &partial): // what could be read is in; the rest will not change
+	case errors.As(cause, &partial), // what could be read is in; the rest will not change
+		errors.Is(cause, ErrDeleted): // nor what was decided here
 		e.Tries++
 		s.giveUp(e)
 		return
