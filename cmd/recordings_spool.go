@@ -28,7 +28,8 @@ first. STATE is one of
   importing   it is being unpacked and taken in
   failed      it was given up after recordings.tries and lies in failed_dir
 
-REASON tells why the last try failed. 'recordings retry' tries a failed one again.`,
+REASON tells why the last try failed. 'recordings retry' tries a failed one again,
+'recordings drop' removes it.`,
 		Example: `  scalelite recordings spool
   scalelite recordings spool --json | jq -r '.[] | select(.state == "failed") | .name'`,
 		Args: cobra.NoArgs,

@@ -23,6 +23,7 @@ type failure struct {
 	first    time.Time // when it was first seen
 	since    time.Time // when it was given up
 	tries    int
+	times    int // how often it came and was given up; 0: once
 	reason   string
 	held     []string // its formats as FORMAT/RECORDID; none if they are not known
 }
@@ -47,13 +48,16 @@ func firstSeen(i store.Import) time.Time {
 
 // text is the failure of the tarball that failed_dir has by this name.
 func (f failure) text(name string) string {
-	formats := ""
+	times, formats := "", ""
+	if f.times > 1 {
+		times = fmt.Sprintf("times: %d\n", f.times)
+	}
 	if held := strings.Join(f.held, " "); held != "" && len(held) <= maxHeld {
 		formats = "formats: " + held + "\n"
 	}
 	// Which of two tarballs is the newer is told by when they were first seen.
-	return fmt.Sprintf("file: %s\nimport: %s\nfirst seen: %s\nsince: %s\ntries: %d\n%sreason: %s\n\nTry again with: scalelite recordings retry %s\n",
-		strings.Map(printable, f.file), f.importID, f.first.Format(time.RFC3339Nano), f.since.Format(time.RFC3339), f.tries, formats, f.reason, strings.Map(printable, name))
+	return fmt.Sprintf("file: %s\nimport: %s\nfirst seen: %s\nsince: %s\ntries: %d\n%s%sreason: %s\n\nTry again with: scalelite recordings retry %s\nRemove it with: scalelite recordings drop %[9]s\n",
+		strings.Map(printable, f.file), f.importID, f.first.Format(time.RFC3339Nano), f.since.Format(time.RFC3339), f.tries, times, formats, f.reason, strings.Map(printable, name))
 }
 
 // failureOf reads the text beside a failed tarball. What it does not say is
@@ -76,6 +80,8 @@ func (s *Spool) failureOf(name string) failure {
 			f.file = value
 		case "first seen":
 			f.first, _ = time.Parse(time.RFC3339, value)
+		case "times":
+			f.times, _ = strconv.Atoi(value)
 		case "formats":
 			f.held = strings.Fields(value)
 		case "import":

@@ -154,11 +154,19 @@ func (s *Spool) restore() {
 }
 
 // quarantine moves a file to failed_dir under a free name, with a text beside it.
+// If the same tarball lies there already, that one stays, with the newer text.
 func (s *Spool) quarantine(ctx context.Context, path string, why failure) error {
 	s.failing.Lock()
 	defer s.failing.Unlock()
 	if err := os.MkdirAll(s.o.Config.FailedDir, 0o775); err != nil {
 		return err
+	}
+	same, err := s.failedBefore(ctx, path, why)
+	if err != nil {
+		return err
+	}
+	if same != "" {
+		return s.failAgain(path, same, why)
 	}
 	name := s.freeFailedName(filepath.Base(path))
 	note := s.failedPath(name + ".txt")
