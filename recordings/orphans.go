@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -138,6 +139,38 @@ func (l *Library) inTrash(ctx context.Context, id string, f store.Format) (strin
 		}
 	}
 	return "", nil
+}
+
+// checkOrphan returns the problem of what the trash has for no record; without a
+// kind if a record misses all of it, which checkRecord tells.
+func (l *Library) checkOrphan(ctx context.Context, name string) (Problem, error) {
+	p := Problem{RecordID: orphanID(name), Kind: problemExtra, Detail: "no record knows the deleted files at " + l.trees.trash(name)}
+	r, err := l.recording(ctx, nil, p.RecordID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return p, err
+	}
+	missing, err := l.missingFormats(r)
+	if err != nil {
+		return p, err
+	}
+	kinds, err := l.trashKinds(store.Trashed{Dir: name})
+	if err != nil && !absent(err) {
+		return p, err
+	}
+	missed := func(kind string) bool {
+		return slices.ContainsFunc(missing, func(f store.Format) bool {
+			return f.Type == kind && whole(filepath.Join(l.trees.trash(name), kind), f)
+		})
+	}
+	switch {
+	case len(missing) == 0:
+		p.Detail += "; they are removed when recordings.trash has passed"
+	case len(kinds) > 0 && !slices.ContainsFunc(kinds, func(kind string) bool { return !missed(kind) }):
+		p.Kind = ""
+	default:
+		p.Detail += "; they are kept because the recording misses files, though not exactly these"
+	}
+	return p, nil
 }
 
 // fetch brings back from the trash what a recording misses. The caller holds its
