@@ -64,7 +64,7 @@ a line.`,
 	f.add(c)
 	jsonFlag(c, &asJSON)
 	c.AddCommand(
-		newRecordingsShowCommand(a), newRecordingsImportCommand(a), newRecordingsSpoolCommand(a), newRecordingsRetryCommand(a),
+		newRecordingsShowCommand(a), newRecordingsImportCommand(a), newRecordingsSpoolCommand(a), newRecordingsRetryCommand(a), newRecordingsDropCommand(a),
 		newRecordingsRescanCommand(a), newRecordingsPublishCommand(a, true), newRecordingsPublishCommand(a, false),
 		newRecordingsProtectCommand(a, true), newRecordingsProtectCommand(a, false), newRecordingsSetCommand(a),
 		newRecordingsDeleteCommand(a), newRecordingsUndeleteCommand(a), newRecordingsPruneCommand(a), newRecordingsCheckCommand(a),

@@ -22,12 +22,16 @@ func newRecordingsCheckCommand(a *app) *cobra.Command {
   misplaced   files lie in the directory of the other state, or in both
   size        files or bytes differ from what was imported
 
-With --fix, misplaced files are moved, files without a record get one, and sizes
-are taken from files that have become more. What was lost is not taken for the
+With --fix, misplaced files are moved, missing ones put back if the trash still has
+them, files without a record get one, and sizes are taken from files that have
+become more. What was lost is not taken for the
 truth: importing the tarball again or restoring the files mends it. With
 --accept-loss it is: sizes are taken from what is left, and a format without files
 leaves its record. A record that has lost all its files stays even then;
 'recordings delete' removes it.
+
+Files of a deleted recording that somebody put back stay as they are; DETAIL says
+how they get a record again. --accept-loss removes them.
 
 The exit status is 1 if something is wrong that was not mended.`,
 		Example: `  scalelite recordings check
@@ -60,7 +64,7 @@ The exit status is 1 if something is wrong that was not mended.`,
 		},
 	}
 	c.Flags().BoolVar(&fix, "fix", false, "mend what can be mended")
-	c.Flags().BoolVar(&acceptLoss, "accept-loss", false, "with --fix, take lost files and formats for the new truth")
+	c.Flags().BoolVar(&acceptLoss, "accept-loss", false, "with --fix, take what was lost or deleted for the truth")
 	jsonFlag(c, &asJSON)
 	return c
 }

@@ -23,7 +23,8 @@ with 'recordings undelete'. That they were there is remembered, so that a tarbal
 that comes in again does not bring them back unseen.
 
 With --purge nothing is left of them, not in the trash either, and a tarball that
-comes in again is taken for a new recording.`,
+comes in again is taken for a new recording. Of one that is deleted already, files
+that somebody put back since stay where they are, for 'recordings rescan'.`,
 		Example: `  scalelite recordings delete 183f0bf3a0982a127bdb8161e0c44eb696b3e75c-1700000000000
   scalelite recordings --until 2020-01-01 --json | jq -r '.[].id' |
     scalelite recordings delete - --yes
@@ -110,7 +111,8 @@ func newRecordingsPruneCommand(a *app) *cobra.Command {
 		Short: "Delete what is older than retention and trash allow",
 		Long: `Does now, without asking, what the service does by recordings.retention_schedule:
 recordings older than recordings.retention are deleted, unless their metadata has
-keep=true, and what is in the trash for longer than recordings.trash is removed.
+keep=true, and what is in the trash for longer than recordings.trash is removed,
+also what no record knows there, unless its recording misses files.
 
 With --dry-run it lists exactly what would go, and changes nothing.`,
 		Example: `  scalelite recordings prune --dry-run

@@ -149,6 +149,11 @@ func (p *pool) RetrySpool(_ context.Context, names []string) ([]string, error) {
 	return p.retried, p.fail
 }
 
+func (p *pool) DropSpool(_ context.Context, names []string) ([]string, error) {
+	p.called("drop %v", names)
+	return names, p.fail
+}
+
 func (p *pool) Callbacks(context.Context) ([]admin.CallbackInfo, error) { return p.callbacks, p.fail }
 
 func (p *pool) RetryCallback(_ context.Context, id string) (admin.CallbackInfo, error) {

@@ -31,8 +31,9 @@ the oldest first. STATE is one of
   ignored     it is no tarball by its name, or no file, and is never touched; names
               with a dot in front, as rsync's temporary ones, are not listed
 
-REASON tells why the last try failed. 'recordings retry' tries a failed one again.
-Of the ignored ones the first 1,000 by name are listed, the others counted.`,
+REASON tells why the last try failed. 'recordings retry' tries a failed one again,
+'recordings drop' removes it. Of the ignored ones the first 1,000 by name are
+listed, the others counted.`,
 		Example: `  scalelite recordings spool
   scalelite recordings spool --json | jq -r '.[] | select(.state == "failed") | .name'`,
 		Args: cobra.NoArgs,
@@ -86,7 +87,10 @@ func newRecordingsRetryCommand(a *app) *cobra.Command {
 		Use:   "retry NAME...",
 		Short: "Try failed tarballs again",
 		Long: `Puts tarballs of recordings.failed_dir back into the spool, where they are tried
-again, recordings.tries times. NAME is that of 'recordings spool'.`,
+again, recordings.tries times. NAME is that of 'recordings spool'.
+
+Formats that a newer tarball has brought since stay as they are; where that is all
+there is in a failed one, it goes by itself.`,
 		Example: `  scalelite recordings retry 183f0bf3a0982a127bdb8161e0c44eb696b3e75c-1700000000000.tar
   scalelite recordings retry --all`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -143,7 +147,7 @@ func newRecordingsRescanCommand(a *app) *cobra.Command {
 recordings.unpublished_dir that the database does not know, and lists what it
 added: after a move from another machine, or when the database was lost. A
 recording is published or not by the directory it lies in. What was deleted stays
-deleted.
+deleted: its files are listed, and what to do to have it again.
 
 It also says that recordings.work_dir and those two are the right directories. The
 service knows them by the file .scalelite in each. Where that is missing or of

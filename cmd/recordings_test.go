@@ -124,6 +124,7 @@ func TestEmptyListsOfRecordings(t *testing.T) {
 	}
 	s.ok("callbacks", "retry", "--all")
 	s.ok("recordings", "retry", "--all")
+	s.ok("recordings", "drop", "--all")
 	if out := s.run("\n \n", "recordings", "publish", "-").out; !strings.Contains(out, "no IDs") {
 		t.Errorf("%q", out)
 	}
@@ -333,6 +334,16 @@ Not listed: 2 ignored files.
 	if out := s.ok("recordings", "retry", "--all"); out != "broken.tar: is tried again\n" || p.calls[1] != "retry []" {
 		t.Errorf("%q, %q", out, p.calls)
 	}
+	p.calls = nil
+	for _, args := range [][]string{{"broken.tar"}, {"--all"}} {
+		s.run("", append([]string{"recordings", "drop"}, args...)...).wantFail(t, exitUsage, "1 failed tarball with 2.0 MiB will be removed for good:\n  broken.tar\n", "--yes")
+		if len(p.calls) > 0 {
+			t.Errorf("dropped without being asked: %q", p.calls)
+		}
+	}
+	if out := s.ok("recordings", "drop", "--all", "--yes"); out != "broken.tar: is removed\n" || len(p.calls) != 1 || p.calls[0] != "drop [broken.tar]" {
+		t.Errorf("%q, %q", out, p.calls)
+	}
 }
 
 func TestRescan(t *testing.T) {
@@ -364,6 +375,7 @@ func TestWrongUsageOfRecordings(t *testing.T) {
 		{"recordings", "show"}, {"recordings", "show", recA, recB}, {"recordings", "publish"}, {"recordings", "publish", ""},
 		{"recordings", "protect"}, {"recordings", "protect", "--all", recA}, {"recordings", "set", recA}, {"recordings", "set", recA, "name"},
 		{"recordings", "set", "", "a=b"}, {"recordings", "delete"}, {"recordings", "retry"}, {"recordings", "retry", "--all", "x"},
+		{"recordings", "drop"}, {"recordings", "drop", "--all", "x"},
 		{"recordings", "import"}, {"recordings", "prune", "x"},
 		{"callbacks", "retry"}, {"callbacks", "retry", "--all", "x"}, {"callbacks", "drop"}, {"callbacks", "dorp"},
 		{"callbacks", "drop", "--failed", "x"}, {"callbacks", "drop", "--all", "--host", "x"},

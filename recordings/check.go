@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"scalelite/store"
 )
@@ -20,15 +21,18 @@ const (
 // Check compares records and files both ways, and repairs what how allows:
 //
 //   - misplaced files go to the tree of their recording's state;
+//   - files that a record misses and the trash still has are put back;
 //   - sizes are taken from the files if these have become more;
 //   - with RepairLosses they are if files or bytes were lost, too, and a format
 //     whose files are missing leaves the record, unless all formats are missing:
 //     then the record stays, as its tarball or the file system may be what is
 //     missing;
 //   - files without a record get one from their metadata.xml; those of a deleted
-//     recording go the way of the others;
+//     recording, which somebody put back, stay as they are, and are removed with
+//     RepairLosses;
 //   - what the trash holds for no record is removed once it is as old as what
-//     leaves the trash, and forgotten what it no longer holds.
+//     leaves the trash, unless its recording misses files, and forgotten what it
+//     no longer holds.
 //
 // A Problem is Fixed if it is gone after that.
 func (l *Library) Check(ctx context.Context, how Repair) ([]Problem, error) {
@@ -52,7 +56,7 @@ func (l *Library) Check(ctx context.Context, how Repair) ([]Problem, error) {
 			l.log.Error("recording could not be repaired", "recording", id, "cause", err)
 		}
 	}
-	if err := l.sweepTrash(ctx); err != nil {
+	if _, err := l.sweepTrash(ctx); err != nil {
 		return problems, err
 	}
 	left, err := l.checkAll(ctx)
@@ -121,7 +125,7 @@ func (l *Library) checkRecord(ctx context.Context, id string) (problems []Proble
 		return problems, nil
 	}
 	for _, f := range r.Formats {
-		p, err := l.checkFormat(r, f)
+		p, err := l.checkFormat(ctx, r, f)
 		if err != nil {
 			return nil, err
 		}
@@ -129,7 +133,7 @@ func (l *Library) checkRecord(ctx context.Context, id string) (problems []Proble
 			problems = append(problems, p)
 		}
 	}
-	left := func(p Problem) bool { return p.Kind != problemMissing }
+	left := func(p Problem) bool { return p.Kind != problemMissing || !p.Loss }
 	remedy := lossRemedy
 	if len(problems) == len(r.Formats) && !slices.ContainsFunc(problems, left) {
 		remedy = allLostRemedy
@@ -150,7 +154,7 @@ const (
 )
 
 // checkFormat returns the problem of a format; without a kind if there is none.
-func (l *Library) checkFormat(r store.Recording, f store.Format) (Problem, error) {
+func (l *Library) checkFormat(ctx context.Context, r store.Recording, f store.Format) (Problem, error) {
 	p := Problem{RecordID: r.ID, Format: f.Type}
 	right, wrong := l.trees.path(r.State, f.Type, r.ID), l.trees.path(opposite(r.State), f.Type, r.ID)
 	here, err := exists(right)
@@ -163,7 +167,14 @@ func (l *Library) checkFormat(r store.Recording, f store.Format) (Problem, error
 	}
 	switch {
 	case !here && !there:
-		p.Kind, p.Loss, p.Detail = problemMissing, true, "there are no files at "+right
+		trashed, err := l.inTrash(ctx, r.ID, f)
+		if err != nil {
+			return p, err
+		}
+		p.Kind, p.Loss, p.Detail = problemMissing, trashed == "", "there are no files at "+right
+		if !p.Loss {
+			p.Detail += "; the trash has them at " + trashed + ", from where --fix puts them back"
+		}
 	case there && here:
 		p.Kind, p.Detail = problemMisplaced, "there are files in both trees"
 	case there:
@@ -204,13 +215,21 @@ func (l *Library) checkStrays(ctx context.Context, id string) ([]Problem, error)
 		if _, ok := r.Format(c.kind); ok {
 			continue
 		}
-		detail := "no record knows the files at "
+		place := l.trees.path(c.state, c.kind, id)
+		detail := "no record knows the files at " + place
 		if r.State == store.Deleted {
-			detail = "the recording is deleted, yet there are files at "
+			detail = fmt.Sprintf("there are files at %s, but %s; or remove the files with --fix --accept-loss", place, wasDeleted(r))
 		}
-		problems = append(problems, Problem{RecordID: id, Format: c.kind, Kind: problemExtra, Detail: detail + l.trees.path(c.state, c.kind, id)})
+		problems = append(problems, Problem{RecordID: id, Format: c.kind, Kind: problemExtra, Detail: detail})
 	}
 	return problems, err
+}
+
+// wasDeleted tells of a deleted recording, and how files of it that are in the
+// trees get a record again.
+func wasDeleted(r store.Recording) string {
+	return fmt.Sprintf("the recording was deleted on %s; to have it again, forget that with 'scalelite recordings delete --purge %s', then 'scalelite recordings rescan'",
+		r.DeletedAt.Format(time.DateOnly), r.ID)
 }
 
 // checkTrash compares the trash with its records.
@@ -234,11 +253,19 @@ func (l *Library) checkTrash(ctx context.Context) (problems []Problem, err error
 		}
 	}
 	orphans, err := l.trashOrphans(ctx)
-	for _, dir := range orphans {
-		id, _, _ := cutLast(dir, "-")
-		problems = append(problems, Problem{RecordID: id, Kind: problemExtra, Detail: "no record knows the deleted files at " + l.trees.trash(dir) + "; they are removed when recordings.trash has passed"})
+	if err != nil {
+		return nil, err
 	}
-	return problems, err
+	for _, name := range orphans {
+		p, err := l.checkOrphan(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if p.Kind != "" {
+			problems = append(problems, p)
+		}
+	}
+	return problems, nil
 }
 
 // repair mends what is wrong with one recording; see Check.
@@ -270,9 +297,9 @@ func (l *Library) repairRecord(ctx context.Context, id string, how Repair) error
 		return err
 	}
 	if r.State == store.Deleted {
-		return l.repairDeleted(ctx, r)
+		return l.repairDeleted(ctx, r, how)
 	}
-	if err := l.move(r, r.State); err != nil {
+	if err := errors.Join(l.move(r, r.State), l.fetch(ctx, r)); err != nil {
 		return err
 	}
 	var formats []store.Format
@@ -307,11 +334,17 @@ func (l *Library) repairRecord(ctx context.Context, id string, how Repair) error
 	return err
 }
 
-// repairDeleted removes files of a deleted recording, and forgets of the trash
-// what is no longer in it.
-func (l *Library) repairDeleted(ctx context.Context, r store.Recording) error {
-	if err := l.finishDelete(ctx, r); err != nil {
-		return err
+// repairDeleted finishes what was begun with a deleted recording, and forgets of
+// the trash what is no longer in it. Files of it that are in the trees although
+// its delete was finished may be the only copy: they go only with RepairLosses.
+func (l *Library) repairDeleted(ctx context.Context, r store.Recording, how Repair) error {
+	if r.Moving != "" {
+		return l.resume(ctx, r)
+	}
+	if how == RepairLosses {
+		if err := l.finishDelete(ctx, r); err != nil {
+			return err
+		}
 	}
 	t, ok, err := l.trashed(ctx, r.ID)
 	if err != nil || !ok {

@@ -206,6 +206,53 @@ func TestCheckOfDeletedRecordings(t *testing.T) {
 	}
 }
 
+// Files of a deleted recording that somebody put back may be the only copy:
+// nothing removes them unasked, and all that speaks of them names the way back.
+func TestPutBackFilesOfDeletedStay(t *testing.T) {
+	t.Parallel()
+	for _, trash := range []string{"7d", "0s"} {
+		t.Run("trash "+trash, func(t *testing.T) {
+			t.Parallel()
+			s := newShelf(t, func(o *Options) { o.Config.Trash = trash })
+			s.imports(presentation(idA))
+			s.deletes(idA)
+			s.place(store.Published, presentation(idA))
+			stray := Problem{RecordID: idA, Format: "presentation", Kind: "extra"}
+			s.wantProblems(RepairSafe, stray)
+			s.reopen()
+			s.clock.forward(8 * 24 * time.Hour)
+			_, err := s.Prune(t.Context(), false) // empties the trash
+			must(t, err)
+			s.wantProblems(RepairSafe, stray)
+			s.wantFiles(store.Published, presentation(idA))
+			problems, err := s.Check(t.Context(), RepairNothing)
+			if must(t, err); len(problems) != 1 {
+				t.Fatalf("problems are %+v", problems)
+			}
+			for _, remedy := range []string{"recordings delete --purge " + idA, "recordings rescan", "--fix --accept-loss"} {
+				if !strings.Contains(problems[0].Detail, remedy) {
+					t.Errorf("%q does not name %q", problems[0].Detail, remedy)
+				}
+			}
+			_, err = s.Purge(t.Context(), []string{idA})
+			must(t, err)
+			if names := s.names(s.trees.trash("")); len(names) > 0 {
+				t.Errorf("left in the trash: %v", names)
+			}
+			added, err := s.Rescan(t.Context())
+			if err != nil || len(added) != 1 || added[0].Error != "" {
+				t.Fatalf("added %+v, %v", added, err)
+			}
+			s.wantFiles(store.Published, presentation(idA))
+			s.deletes(idA)
+			s.place(store.Published, presentation(idA))
+			stray.Fixed = true
+			s.wantProblems(RepairLosses, stray)
+			s.wantFiles(store.Published)
+		})
+	}
+}
+
 // T29: after the loss of the database the files tell everything but what was set
 // through the API.
 func TestT29Rescan(t *testing.T) {
@@ -271,8 +318,11 @@ func TestRescanTellsWhatItCannotRead(t *testing.T) {
 	}
 	s.place(store.Unpublished, presentation(idB)) // deleted stays deleted
 	added, err := s.Rescan(t.Context())
-	if err != nil || len(added) != 1 || added[0].Error == "" || len(added[0].Formats) != 2 {
+	if err != nil || len(added) != 2 || added[0].Error == "" || len(added[0].Formats) != 2 {
 		t.Fatalf("added %+v, %v", added, err)
+	}
+	if d := added[1]; d.ID != idB || !strings.Contains(d.Error, "was deleted") || len(d.Formats) != 1 || d.Formats[0].Error == "" {
+		t.Errorf("of the deleted one it tells %+v", d)
 	}
 	if r := s.get(idA); len(r.Formats) != 1 || r.State != store.Published {
 		t.Errorf("record %+v", r)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"scalelite/recordings/unpack"
 	"scalelite/store"
 )
 
@@ -25,10 +26,25 @@ func permanent(err error) bool {
 // commit puts the formats of a recording that could be read in place and
 // commits its record; without any it does nothing. When it returns an error,
 // nothing of the recording changed. Once begun it does not stop because ctx ends.
-func (l *Library) commit(ctx context.Context, s stage, in incoming) error {
+// The formats that it leaves as they are it marks as skipped.
+func (l *Library) commit(ctx context.Context, s stage, t Tarball, in incoming) error {
+	release, err := l.locks.lock(ctx, in.id)
+	if err != nil {
+		return err
+	}
+	defer release()
+	ctx = context.WithoutCancel(ctx)
+	former, err := l.former(ctx, in.id)
+	if err != nil {
+		return err
+	}
+	if err := l.skipNewer(former, t, in.formats); err != nil {
+		return err
+	}
 	var good []incomingFormat
 	for _, f := range in.formats {
-		if f.err == nil {
+		if f.err == nil && !f.Skipped {
+			f.seen = t.Seen
 			good = append(good, f)
 		}
 	}
@@ -40,17 +56,10 @@ func (l *Library) commit(ctx context.Context, s stage, in incoming) error {
 			return refusal{fmt.Errorf("%w: the meeting ID has more than %d bytes", ErrInvalid, store.MaxMeetingID)}
 		}
 	}
-	release, err := l.locks.lock(ctx, in.id)
-	if err != nil {
-		return err
-	}
-	defer release()
-	ctx = context.WithoutCancel(ctx)
-	former, err := l.former(ctx, in.id)
-	if err != nil {
-		return err
-	}
 	state := l.target(former, good)
+	if l.newer(former, t) {
+		state = former.State
+	}
 	if former.ID != "" && former.State != state {
 		if err := l.setState(ctx, former, state, false); err != nil && !errors.Is(err, ErrNoFiles) {
 			return err
@@ -67,7 +76,7 @@ func (l *Library) commit(ctx context.Context, s stage, in incoming) error {
 		return err
 	}
 	l.step("began the journal")
-	err = l.put(ctx, s, j, good)
+	err = l.put(ctx, s, t, j, good)
 	// Whatever became of it: what is committed is finished, all else undone.
 	if settled := l.settle(ctx, s, j); settled != nil {
 		l.log.Error("an import left files behind; the next start puts them in order", "recording", in.id, "cause", settled)
@@ -95,10 +104,71 @@ func (l *Library) former(ctx context.Context, id string) (store.Recording, error
 		}
 	}
 	if r.State == store.Deleted {
-		return r, refusal{fmt.Errorf("%w on %s; to have it again, bring it back with 'scalelite recordings undelete %s', or remove its last trace with 'scalelite recordings delete --purge %s', and import this again",
-			ErrDeleted, r.DeletedAt.Format(time.DateOnly), id, id)}
+		return r, deletedError(r)
 	}
 	return r, nil
+}
+
+func deletedError(r store.Recording) error {
+	return refusal{fmt.Errorf("%w on %s; to have it again, bring it back with 'scalelite recordings undelete %s', or remove its last trace with 'scalelite recordings delete --purge %s', and import this again",
+		ErrDeleted, r.DeletedAt.Format(time.DateOnly), r.ID, r.ID)}
+}
+
+// refuseDeleted is the error of a tarball of which all recordings are deleted, so
+// that nothing of it would be taken.
+func (l *Library) refuseDeleted(ctx context.Context, plan *unpack.Plan) error {
+	var ids []string
+	for _, f := range plan.Formats {
+		ids = append(ids, f.RecordID)
+	}
+	var errs []error
+	for _, id := range distinct(ids) {
+		r, err := l.recording(ctx, nil, id)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err != nil || !IsDeleted(r) {
+			return nil
+		}
+		errs = append(errs, fmt.Errorf("recording %s: %w", id, deletedError(r)))
+	}
+	return errors.Join(errs...)
+}
+
+// IsDeleted reports whether a recording is deleted, and is not being brought
+// back.
+func IsDeleted(r store.Recording) bool {
+	return r.State == store.Deleted && (r.Moving == "" || r.Moving == store.Deleted)
+}
+
+// newer reports whether a recording has something of a newer tarball than t, if
+// that is tried again. A time that is still to come tells nothing: the clock was
+// wrong.
+func (l *Library) newer(r store.Recording, t Tarball) bool {
+	return slices.ContainsFunc(r.Formats, func(f store.Format) bool { return l.newerFormat(f, t) })
+}
+
+func (l *Library) newerFormat(f store.Format, t Tarball) bool {
+	return t.Retried && f.Age().After(t.Seen) && !f.Age().After(l.now())
+}
+
+// skipNewer marks the formats that a newer tarball has brought, whatever is wrong
+// with them in this one.
+func (l *Library) skipNewer(r store.Recording, t Tarball, formats []incomingFormat) error {
+	for i := range formats {
+		f, ok := r.Format(formats[i].Type)
+		if !ok || !l.newerFormat(f, t) {
+			continue
+		}
+		there, err := exists(l.trees.path(r.State, f.Type, r.ID))
+		if err != nil {
+			return err
+		}
+		if there {
+			formats[i].Skipped, formats[i].err = true, nil
+		}
+	}
+	return nil
 }
 
 // stamp is the time by which the formats of an import are known from all former
@@ -132,7 +202,7 @@ func (l *Library) newJournal(s stage, id string, state store.RecordingState, for
 
 // put does the work of a journal: files first, then the record with the callback
 // to its front-end.
-func (l *Library) put(ctx context.Context, s stage, j journal, formats []incomingFormat) error {
+func (l *Library) put(ctx context.Context, s stage, t Tarball, j journal, formats []incomingFormat) error {
 	var dirs []string
 	for _, f := range j.Formats {
 		place := l.trees.path(j.State, f.Type, j.ID)
@@ -155,7 +225,11 @@ func (l *Library) put(ctx context.Context, s stage, j journal, formats []incomin
 			return err
 		}
 		r.State = j.State
-		r = merge(r, formats, j.Stamp)
+		if l.newer(r, t) {
+			r = addFormats(r, formats, j.Stamp)
+		} else {
+			r = merge(r, formats, j.Stamp)
+		}
 		if err := tx.PutRecording(r); err != nil {
 			return err
 		}

@@ -103,6 +103,9 @@ func (l *Library) finishDelete(ctx context.Context, r store.Recording) error {
 	if err != nil {
 		return err
 	}
+	if t.Emptying {
+		return l.finishEmptying(ctx, r.ID)
+	}
 	copies, err := l.trees.copies(r.ID, t.Recording.State)
 	if err != nil {
 		return err
@@ -140,6 +143,29 @@ func (l *Library) finishDelete(ctx context.Context, r store.Recording) error {
 	return err
 }
 
+// leaveTrash notes that a deleted recording leaves the trash: from then on it
+// cannot be brought back, and finishDelete removes its files there, but none
+// that somebody put back into the trees since it was deleted.
+func leaveTrash(tx *store.Tx, t store.Trashed, r store.Recording) error {
+	t.Emptying, r.Moving = true, store.Deleted // for a start to finish it
+	return errors.Join(tx.PutTrashed(t), tx.PutRecording(r))
+}
+
+func (l *Library) finishEmptying(ctx context.Context, id string) error {
+	if err := l.discardTrash(id); err != nil {
+		return err
+	}
+	l.step("emptied the trash")
+	return l.store.Update(ctx, func(tx *store.Tx) error {
+		r, err := tx.Recording(id)
+		if err != nil {
+			return err
+		}
+		r.Moving = ""
+		return errors.Join(tx.DeleteTrashed(id), tx.PutRecording(r))
+	})
+}
+
 // discardTrash removes what the trash holds of a recording, by the names that
 // delete gives.
 func (l *Library) discardTrash(id string) error {
@@ -153,8 +179,10 @@ func (l *Library) discardTrash(id string) error {
 }
 
 // Purge removes recordings without a trace, deleted ones too: files, trash and
-// record. One that is imported afterwards is new. IDs that are unknown are
-// passed over; ErrNotFound says that no other was given.
+// record. One that is imported afterwards is new. Of one that is deleted already
+// the trash and the record go: files in the trees were put there since, and are
+// for Rescan to find. IDs that are unknown are passed over; ErrNotFound says that
+// no other was given.
 func (l *Library) Purge(ctx context.Context, ids []string) ([]string, error) {
 	return l.each(ctx, ids, func(id string) error {
 		r, err := l.recording(ctx, nil, id)
@@ -162,6 +190,9 @@ func (l *Library) Purge(ctx context.Context, ids []string) ([]string, error) {
 			return err
 		}
 		ctx := context.WithoutCancel(ctx)
+		if r.State == store.Deleted && r.Moving == "" {
+			return l.forget(ctx, r)
+		}
 		r = tombstone(r, l.now())
 		err = l.store.Update(ctx, func(tx *store.Tx) error {
 			if err := tx.DeleteTrashed(id); err != nil {
@@ -178,6 +209,28 @@ func (l *Library) Purge(ctx context.Context, ids []string) ([]string, error) {
 		}
 		return l.store.Update(ctx, func(tx *store.Tx) error { return tx.PurgeRecording(id) })
 	})
+}
+
+// forget removes the last trace of a recording whose files are deleted.
+func (l *Library) forget(ctx context.Context, r store.Recording) error {
+	t, ok, err := l.trashed(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	if ok {
+		err = l.store.Update(ctx, func(tx *store.Tx) error { return leaveTrash(tx, t, r) })
+		if err != nil {
+			return err
+		}
+		l.step("forgot the trash")
+		err = l.finishDelete(ctx, r)
+	} else {
+		err = l.discardTrash(r.ID)
+	}
+	if err != nil {
+		return err
+	}
+	return l.store.Update(ctx, func(tx *store.Tx) error { return tx.PurgeRecording(r.ID) })
 }
 
 // cutLast cuts s around the last sep.

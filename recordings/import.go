@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"scalelite/recordings/metadata"
 	"scalelite/recordings/unpack"
@@ -46,12 +47,17 @@ func (e *PartialError) Unwrap() []error { return e.errs }
 // nothing of the tarball could be taken; ErrDeleted if that is because it was
 // deleted here. Imported lists what is in, and with a *PartialError what is not.
 func (l *Library) Import(ctx context.Context, path string, progress func(done, total int64)) (Imported, error) {
+	return l.ImportTarball(ctx, Tarball{Path: path}, progress)
+}
+
+// ImportTarball is Import of a tarball of which more is known.
+func (l *Library) ImportTarball(ctx context.Context, t Tarball, progress func(done, total int64)) (Imported, error) {
 	end, err := l.beginFiles(ctx)
 	if err != nil {
 		return Imported{}, err
 	}
 	defer end()
-	f, err := openRegular(path)
+	f, err := openRegular(t.Path)
 	if err != nil {
 		return Imported{}, err
 	}
@@ -80,7 +86,7 @@ func (l *Library) Import(ctx context.Context, path string, progress func(done, t
 	if err != nil {
 		return Imported{}, err
 	}
-	return l.takeIn(ctx, s, all)
+	return l.takeIn(ctx, s, t, all)
 }
 
 func openRegular(path string) (*os.File, error) {
@@ -176,8 +182,9 @@ type incoming struct {
 
 type incomingFormat struct {
 	ImportedFormat
-	doc *metadata.Document // nil if err is set
-	err error
+	doc  *metadata.Document // nil if err is set
+	err  error
+	seen time.Time // see store.Format
 }
 
 // read reads the metadata of everything that was unpacked. An ID or a format
@@ -233,7 +240,7 @@ func contradiction(doc *metadata.Document, kind, id string) error {
 }
 
 // takeIn commits the recordings of a tarball one by one and says how it went.
-func (l *Library) takeIn(ctx context.Context, s stage, all []incoming) (Imported, error) {
+func (l *Library) takeIn(ctx context.Context, s stage, t Tarball, all []incoming) (Imported, error) {
 	var result Imported
 	var errs []error
 	some := false
@@ -242,7 +249,7 @@ func (l *Library) takeIn(ctx context.Context, s stage, all []incoming) (Imported
 			return result, context.Cause(ctx)
 		}
 		r := ImportedRecording{ID: in.id}
-		err := l.commit(ctx, s, in)
+		err := l.commit(ctx, s, t, in)
 		if err != nil && !permanent(err) {
 			return result, fmt.Errorf("recording %s: %w", in.id, noSpace(err))
 		}
@@ -267,8 +274,41 @@ func (l *Library) takeIn(ctx context.Context, s stage, all []incoming) (Imported
 	case some:
 		return result, &PartialError{result, errs}
 	default:
-		return Imported{}, errors.Join(errs...)
+		return Imported{}, &notTaken{errors.Join(errs...), result}
 	}
+}
+
+// notTaken is why nothing of a tarball is in that could be read, and what it is.
+type notTaken struct {
+	error
+	all Imported
+}
+
+func (n *notTaken) Unwrap() error { return n.error }
+
+// heldIn are the formats, as FORMAT/RECORDID, of a tarball that could not be
+// imported for this reason; none if they are not known.
+func heldIn(cause error) []string {
+	var all Imported
+	if partial, ok := errors.AsType[*PartialError](cause); ok {
+		all = partial.Imported
+	} else if none, ok := errors.AsType[*notTaken](cause); ok {
+		all = none.all
+	}
+	return formatsOf(all, func(ImportedFormat) bool { return true })
+}
+
+// formatsOf are those formats of an import for which which says so, as
+// FORMAT/RECORDID.
+func formatsOf(all Imported, which func(ImportedFormat) bool) (names []string) {
+	for _, r := range all.Recordings {
+		for _, f := range r.Formats {
+			if which(f) {
+				names = append(names, f.Type+"/"+r.ID)
+			}
+		}
+	}
+	return names
 }
 
 func firstText(errs ...error) string {

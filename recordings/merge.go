@@ -61,6 +61,16 @@ func merge(r store.Recording, formats []incomingFormat, stamp time.Time) store.R
 	return r
 }
 
+// addFormats puts formats of an older tarball into the record of a recording,
+// which otherwise stays as the newer one made it.
+func addFormats(r store.Recording, formats []incomingFormat, stamp time.Time) store.Recording {
+	r.ImportedAt = stamp
+	for _, f := range formats {
+		r.SetFormat(formatOf(r.ID, f, stamp))
+	}
+	return r
+}
+
 func rank(f incomingFormat) int {
 	if f.Type == "presentation" {
 		return 1
@@ -102,7 +112,7 @@ func formatOf(id string, f incomingFormat, stamp time.Time) store.Format {
 	format := store.Format{
 		Type: f.Type, URL: f.doc.Link,
 		LengthMS: f.doc.LengthMS, ProcessingMS: f.doc.ProcessingMS, Size: f.doc.Size,
-		Files: f.Files, Bytes: f.Bytes, ImportedAt: stamp,
+		Files: f.Files, Bytes: f.Bytes, ImportedAt: stamp, Seen: f.seen,
 	}
 	if format.URL == "" {
 		format.URL = defaultLink(f.Type, id)

@@ -20,7 +20,7 @@ func (l *Library) recover(ctx context.Context) error {
 	if err := l.resumeAll(ctx); err != nil {
 		return err
 	}
-	if err := l.sweepTrash(ctx); err != nil {
+	if _, err := l.sweepTrash(ctx); err != nil {
 		return err
 	}
 	l.sweep(filepath.Join(l.trees.work, asideDir))
@@ -93,54 +93,6 @@ func (l *Library) resumeAll(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// sweepTrash removes directories of the trash that no record knows: empty ones,
-// and others once they are as old as what leaves the trash. They may belong to a
-// database that is brought back.
-func (l *Library) sweepTrash(ctx context.Context) error {
-	orphans, err := l.trashOrphans(ctx)
-	for _, dir := range orphans {
-		if os.Remove(l.trees.trash(dir)) == nil {
-			continue
-		}
-		info, statErr := os.Stat(l.trees.trash(dir))
-		if statErr != nil || l.now().Sub(info.ModTime()) < l.settings.Load().trash {
-			continue
-		}
-		err = errors.Join(err, l.discard(l.trees.trash(dir)))
-	}
-	return err
-}
-
-// trashOrphans are the names of those directories.
-func (l *Library) trashOrphans(ctx context.Context) ([]string, error) {
-	// The directories first: one that appears later belongs to a record that
-	// may not be listed.
-	entries, err := os.ReadDir(filepath.Join(l.trees.work, trashDir))
-	if err != nil {
-		return nil, err
-	}
-	known := map[string]bool{}
-	err = l.store.View(ctx, func(tx *store.Tx) error {
-		for t, err := range tx.TrashedRecordings() {
-			if err != nil {
-				return err
-			}
-			known[t.Dir] = true
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var orphans []string
-	for _, e := range entries {
-		if !known[e.Name()] {
-			orphans = append(orphans, e.Name())
-		}
-	}
-	return orphans, nil
 }
 
 // sweep removes everything in a directory.

@@ -15,8 +15,8 @@ import (
 // Rescan makes records for the files in both trees that have none, out of their
 // metadata.xml: after a move from another machine, or the loss of the database.
 // A recording is published or not by the tree that it lies in; if it lies in
-// both, it is not. What was deleted stays deleted. It returns what it added, and
-// with a reason what it could not add.
+// both, it is not. What was deleted stays deleted, and its files as they are. It
+// returns what it added, and with a reason what it could not add.
 //
 // Whoever calls it says that the directories are those of the recordings: ones
 // that InPlace would refuse are taken for them from then on.
@@ -136,8 +136,11 @@ func (l *Library) adopt(ctx context.Context, id string) (ImportedRecording, erro
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return result, err
 	}
-	if r.State == store.Deleted || r.Moving != "" {
+	if r.Moving != "" {
 		return result, nil
+	}
+	if r.State == store.Deleted {
+		return l.deletedCopies(r)
 	}
 	first := store.Unpublished
 	if known {
@@ -166,6 +169,24 @@ func (l *Library) adopt(ctx context.Context, id string) (ImportedRecording, erro
 	}
 	r = merge(r, good, l.stamp(r))
 	return result, l.keepAdopted(ctx, r)
+}
+
+// deletedCopies are the files in the trees of a recording that is deleted, and
+// why they get no record.
+func (l *Library) deletedCopies(r store.Recording) (ImportedRecording, error) {
+	result := ImportedRecording{ID: r.ID}
+	copies, err := l.trees.copies(r.ID, store.Published)
+	if err != nil {
+		return result, err
+	}
+	for _, c := range copies {
+		f := ImportedFormat{Type: c.kind, Error: wasDeleted(r)}
+		if f.Files, f.Bytes, err = count(l.trees.path(c.state, c.kind, r.ID)); err != nil {
+			return result, err
+		}
+		result.Formats, result.Error = append(result.Formats, f), f.Error
+	}
+	return result, nil
 }
 
 // keepAdopted stores a record for files that are there, and brings those together

@@ -10,9 +10,10 @@ import (
 )
 
 // Prune deletes the recordings that are older than recordings.retention, and
-// empties the trash of what is in it for longer than recordings.trash. A
-// recording whose metadata says keep=true stays. With dryRun it only tells what
-// it would do. It also tries again to move files that could not be moved.
+// empties the trash of what is in it for longer than recordings.trash, also of
+// what no record knows, unless its recording misses files. A recording whose
+// metadata says keep=true stays. With dryRun it only tells what it would do. It
+// also tries again to move files that could not be moved.
 //
 // An error about one recording does not keep it from the others.
 func (l *Library) Prune(ctx context.Context, dryRun bool) ([]Pruned, error) {
@@ -21,10 +22,9 @@ func (l *Library) Prune(ctx context.Context, dryRun bool) ([]Pruned, error) {
 		return nil, err
 	}
 	defer end()
-	if !dryRun {
-		if err := errors.Join(l.resumeAll(ctx), l.sweepTrash(ctx)); err != nil {
-			return nil, err
-		}
+	orphans, err := l.pruneOrphans(ctx, dryRun)
+	if err != nil {
+		return orphans, err
 	}
 	expired, err := l.expiredTrash(ctx)
 	if err != nil {
@@ -36,7 +36,7 @@ func (l *Library) Prune(ctx context.Context, dryRun bool) ([]Pruned, error) {
 	}
 	candidates := append(expired, old...)
 	if dryRun {
-		return candidates, nil
+		return append(candidates, orphans...), nil
 	}
 	var done []Pruned
 	var errs []error
@@ -48,7 +48,20 @@ func (l *Library) Prune(ctx context.Context, dryRun bool) ([]Pruned, error) {
 			done = append(done, p)
 		}
 	}
-	return done, errors.Join(errs...)
+	return append(done, orphans...), errors.Join(errs...)
+}
+
+// pruneOrphans removes what the trash holds for no record, or tells what that
+// would be. It does so before anything else is deleted: which recordings miss
+// files is to be the same in a dry run.
+func (l *Library) pruneOrphans(ctx context.Context, dryRun bool) ([]Pruned, error) {
+	if dryRun {
+		return l.oldOrphans(ctx)
+	}
+	if err := l.resumeAll(ctx); err != nil {
+		return nil, err
+	}
+	return l.sweepTrash(ctx)
 }
 
 // tooOld lists what retention deletes, oldest last.
@@ -146,10 +159,7 @@ func (l *Library) emptyTrash(ctx context.Context, id string) (bool, error) {
 		return false, err // not before its files are all there
 	}
 	ctx = context.WithoutCancel(ctx)
-	err = l.store.Update(ctx, func(tx *store.Tx) error {
-		r.Moving = store.Deleted // for a start to finish it
-		return errors.Join(tx.DeleteTrashed(id), tx.PutRecording(r))
-	})
+	err = l.store.Update(ctx, func(tx *store.Tx) error { return leaveTrash(tx, t, r) })
 	if err != nil {
 		return false, err
 	}

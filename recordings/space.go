@@ -57,8 +57,8 @@ func (r *room) use(written int64) {
 // release gives back what was not used.
 func (r *room) release() { r.use(r.total) }
 
-// plan looks at a tarball and makes sure that there is room for it beside what
-// recordings.min_free keeps.
+// plan looks at a tarball and makes sure that there is something to be had of it,
+// and room for it beside what recordings.min_free keeps.
 func (l *Library) plan(ctx context.Context, f *os.File) (*unpack.Plan, *room, error) {
 	left, err := l.spaceLeft()
 	if err != nil {
@@ -67,6 +67,9 @@ func (l *Library) plan(ctx context.Context, f *os.File) (*unpack.Plan, *room, er
 	plan, err := unpack.Inspect(ctx, f, unpack.Limits{MaxBytes: max(0, left)})
 	if err != nil {
 		return nil, nil, l.explainSpace(unpackError(err), left)
+	}
+	if err := l.refuseDeleted(ctx, plan); err != nil {
+		return nil, nil, err
 	}
 	l.space.mu.Lock()
 	defer l.space.mu.Unlock()

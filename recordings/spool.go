@@ -32,9 +32,19 @@ var retryPauses = [...]time.Duration{10 * time.Second, 30 * time.Second, time.Mi
 // retryPause is what follows try n, counted from 1.
 func retryPause(n int) time.Duration { return retryPauses[min(max(n, 1), len(retryPauses))-1] }
 
-// Importer takes a tarball in; see Library.Import.
+// Importer takes a tarball in; see Library.ImportTarball.
 type Importer interface {
-	Import(ctx context.Context, path string, progress func(done, total int64)) (Imported, error)
+	ImportTarball(ctx context.Context, t Tarball, progress func(done, total int64)) (Imported, error)
+}
+
+// Tarball is one that is to be imported.
+type Tarball struct {
+	Path string
+	// Seen is when it was first seen; zero: now.
+	Seen time.Time
+	// Retried: it had failed before. Formats that a newer one has brought since
+	// stay as they are.
+	Retried bool
 }
 
 // SpoolOptions are what a Spool needs.

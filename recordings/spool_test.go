@@ -29,12 +29,12 @@ type spoolImporter struct {
 	do func(ctx context.Context, name string, try int) (Imported, error)
 }
 
-func (f *spoolImporter) Import(ctx context.Context, path string, progress func(done, total int64)) (Imported, error) {
-	content, err := os.ReadFile(path)
+func (f *spoolImporter) ImportTarball(ctx context.Context, t Tarball, progress func(done, total int64)) (Imported, error) {
+	content, err := os.ReadFile(t.Path)
 	if err != nil {
 		return Imported{}, err
 	}
-	name := filepath.Base(path)
+	name := filepath.Base(t.Path)
 	f.mu.Lock()
 	if f.tries == nil {
 		f.tries = map[string]int{}

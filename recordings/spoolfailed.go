@@ -23,20 +23,41 @@ type failure struct {
 	first    time.Time // when it was first seen
 	since    time.Time // when it was given up
 	tries    int
+	times    int // how often it came and was given up; 0: once
 	reason   string
+	held     []string // its formats as FORMAT/RECORDID; none if they are not known
 }
 
 // maxFailureText is how much of a text is read, in bytes.
 const maxFailureText = 64 << 10
 
-func noteOf(i store.Import) failure {
-	return failure{file: i.File, importID: i.ID, first: i.Since, since: i.Ended, tries: i.Tries, reason: i.Error}
+// maxHeld is how much of a text the formats of a tarball may be, in bytes.
+const maxHeld = maxFailureText / 2
+
+func noteOf(e *entry) failure {
+	return failure{file: e.File, importID: e.ID, first: firstSeen(e.Import), since: e.Ended, tries: e.Tries, reason: e.Error, held: e.held}
+}
+
+// firstSeen is when a tarball was first seen, be it before it failed.
+func firstSeen(i store.Import) time.Time {
+	if i.Retried != nil {
+		return i.Retried.First
+	}
+	return i.Since
 }
 
 // text is the failure of the tarball that failed_dir has by this name.
 func (f failure) text(name string) string {
-	return fmt.Sprintf("file: %s\nimport: %s\nfirst seen: %s\nsince: %s\ntries: %d\nreason: %s\n\nTry again with: scalelite recordings retry %s\n",
-		strings.Map(printable, f.file), f.importID, f.first.Format(time.RFC3339), f.since.Format(time.RFC3339), f.tries, f.reason, strings.Map(printable, name))
+	times, formats := "", ""
+	if f.times > 1 {
+		times = fmt.Sprintf("times: %d\n", f.times)
+	}
+	if held := strings.Join(f.held, " "); held != "" && len(held) <= maxHeld {
+		formats = "formats: " + held + "\n"
+	}
+	// Which of two tarballs is the newer is told by when they were first seen.
+	return fmt.Sprintf("file: %s\nimport: %s\nfirst seen: %s\nsince: %s\ntries: %d\n%s%sreason: %s\n\nTry again with: scalelite recordings retry %s\nRemove it with: scalelite recordings drop %[9]s\n",
+		strings.Map(printable, f.file), f.importID, f.first.Format(time.RFC3339Nano), f.since.Format(time.RFC3339), f.tries, times, formats, f.reason, strings.Map(printable, name))
 }
 
 // failureOf reads the text beside a failed tarball. What it does not say is
@@ -55,6 +76,14 @@ func (s *Spool) failureOf(name string) failure {
 	for line := range strings.Lines(string(text)) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
 		switch key {
+		case "file":
+			f.file = value
+		case "first seen":
+			f.first, _ = time.Parse(time.RFC3339, value)
+		case "times":
+			f.times, _ = strconv.Atoi(value)
+		case "formats":
+			f.held = strings.Fields(value)
 		case "import":
 			f.importID = value
 		case "since":
@@ -140,7 +169,10 @@ func (s *Spool) Retry(ctx context.Context, names []string) ([]string, error) {
 	var back []string
 	var errs []error
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
-		if s.unstick(name) {
+		if unstuck, err := s.unstick(ctx, name); err != nil {
+			errs = append(errs, err)
+			continue
+		} else if unstuck {
 			back = append(back, name)
 			continue
 		}
@@ -189,23 +221,38 @@ func (s *Spool) stuck() []string {
 	return names
 }
 
-// unstick has one of them seen as new.
-func (s *Spool) unstick(name string) bool {
+// unstick has one of them tried again where it is.
+func (s *Spool) unstick(ctx context.Context, name string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[name]
 	if e == nil || e.todo != setAside || e.busy {
-		return false
+		return false, nil
+	}
+	i := store.Import{
+		ID: newImportID(), File: name, Server: e.Server, State: store.ImportWaiting, Since: s.o.Now(),
+		Retried: &store.Retried{First: firstSeen(e.Import), Size: e.print.size, Changed: time.Unix(0, e.print.mtime)},
+	}
+	if err := s.o.Store.Update(ctx, func(tx *store.Tx) error { return tx.PutImport(i) }); err != nil {
+		return false, fmt.Errorf("announce %s: %w", name, err)
 	}
 	s.forget(e)
-	return true
+	return true, nil
 }
 
 func (s *Spool) retry(ctx context.Context, name string) error {
 	if _, err := os.Lstat(s.path(name)); err == nil {
 		return fmt.Errorf("%w: another tarball has its name there", ErrInvalid)
 	}
-	id, err := s.Announce(ctx, name, "")
+	info, err := os.Lstat(s.failedPath(name))
+	if err != nil {
+		return err
+	}
+	again := store.Retried{First: s.failureOf(name).first, Size: info.Size(), Changed: info.ModTime()}
+	if again.First.IsZero() {
+		again.First = info.ModTime()
+	}
+	id, err := s.announce(ctx, store.Import{File: name, Retried: &again})
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -190,6 +191,82 @@ func TestSpoolFailedNameTaken(t *testing.T) {
 		r.importer.let(nil)
 		r.retries()
 		r.wantTaken("content 0", "content 1", "content 2", "long 0", "long 1", "long 2")
+	})
+}
+
+// The same tarball that fails again takes no more room: its text counts.
+func TestSpoolFailsAgainTheSame(t *testing.T) {
+	inSpoolTime(t, func(t *testing.T) {
+		r := newSpoolRig(t, nil)
+		r.importer.do = func(context.Context, string, int) (Imported, error) { return Imported{}, errSpoolBroken }
+		r.start()
+		first, content := time.Now(), strings.Repeat("content ", 100_000)
+		for range 4 {
+			r.place("a.tar", content)
+			elapse(time.Hour)
+		}
+		r.place("b.tar", content) // another name
+		elapse(time.Hour)
+		r.place("a.tar", content[1:]+"x") // as large
+		elapse(time.Hour)
+		names := slices.Sorted(maps.Keys(r.files()))
+		if want := []string{"a.2.tar", "a.tar", "b.tar"}; !slices.Equal(names, want) {
+			t.Errorf("there are %v, want %v", names, want)
+		}
+		r.wantState("a.tar", store.ImportFailed, 20, "checksum")
+		why := r.failureOf("a.tar")
+		if why.times != 4 || why.first.Sub(first).Abs() > time.Minute || why.since.Before(first.Add(3*time.Hour)) {
+			t.Errorf("the text says %+v", why)
+		}
+		if found, err := os.ReadDir(r.o.Config.FailedDir); err != nil || len(found) != 6 {
+			t.Errorf("failed_dir has %v, %v", found, err)
+		}
+		r.importer.let(nil)
+		r.retries("a.tar")
+		r.wantTaken(content)
+	})
+}
+
+func TestSpoolDrop(t *testing.T) {
+	inSpoolTime(t, func(t *testing.T) {
+		r := newSpoolRig(t, nil)
+		r.giveUpOn("a.tar", "b.tar")
+		for _, name := range []string{"x.tar", "../scalelite-failed/b.tar", "b.tar.txt", ""} {
+			if gone, err := r.Drop(t.Context(), []string{"a.tar", name}); !errors.Is(err, ErrNotFound) || len(gone) > 0 {
+				t.Errorf("drop of %q: %v, %v, want ErrNotFound", name, gone, err)
+			}
+		}
+		if gone, err := r.Drop(t.Context(), []string{"a.tar", "a.tar"}); err != nil || !slices.Equal(gone, []string{"a.tar"}) {
+			t.Errorf("dropped are %v, %v", gone, err)
+		}
+		if lexists(r.failedPath("a.tar")) || lexists(r.failedPath("a.tar.txt")) || !lexists(r.failedPath("b.tar")) {
+			t.Error("failed_dir does not have b.tar alone")
+		}
+		elapse(time.Hour)
+		r.wantTaken()
+	})
+}
+
+// One that could not be moved to failed_dir is dropped where it is, but not what
+// has its name meanwhile.
+func TestSpoolDropStuck(t *testing.T) {
+	inSpoolTime(t, func(t *testing.T) {
+		r := newSpoolRig(t, nil)
+		r.importer.do = failingFor("a.tar", errSpoolBroken)
+		failed := r.o.Config.FailedDir
+		must(t, os.Remove(failed))
+		writeWhole(t, failed, "a file")
+		r.place("a.tar", "content")
+		r.start()
+		elapse(time.Hour)
+		must(t, os.Remove(failed), os.Mkdir(failed, 0o755))
+		kept, err := os.ReadFile(r.path("a.tar"))
+		must(t, err, os.Remove(r.path("a.tar")))
+		writeWhole(t, r.path("a.tar"), "newer")
+		if _, err := r.Drop(t.Context(), []string{"a.tar"}); !errors.Is(err, errReplaced) || string(kept) != "content" {
+			t.Errorf("drop of another one: %v", err)
+		}
+		r.wantFile("a.tar", true)
 	})
 }
 

@@ -139,6 +139,7 @@ func (s *Spool) giveBack(name string) error {
 
 // restore puts in order what a crash may have left in the directories.
 func (s *Spool) restore() {
+	s.resolve(context.Background())
 	taken, _ := os.ReadDir(filepath.Join(s.o.Config.SpoolDir, takenDir))
 	for _, f := range taken {
 		if err := s.giveBack(f.Name()); err != nil {
@@ -157,11 +158,19 @@ func (s *Spool) restore() {
 }
 
 // quarantine moves a file to failed_dir under a free name, with a text beside it.
+// If the same tarball lies there already, that one stays, with the newer text.
 func (s *Spool) quarantine(ctx context.Context, path string, why failure) error {
 	s.failing.Lock()
 	defer s.failing.Unlock()
 	if err := os.MkdirAll(s.o.Config.FailedDir, 0o775); err != nil {
 		return err
+	}
+	same, err := s.failedBefore(ctx, path, why)
+	if err != nil {
+		return err
+	}
+	if same != "" {
+		return s.failAgain(path, same, why)
 	}
 	name := s.freeFailedName(filepath.Base(path))
 	note := s.failedPath(name + ".txt")

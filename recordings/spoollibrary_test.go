@@ -169,6 +169,21 @@ func TestSpoolToLibraryPartial(t *testing.T) {
 	s.wantFiles(store.Published, presentation(idA), video(idA))
 }
 
+// A tarball of a deleted recording is refused at once, and before it is unpacked:
+// to try again would not help.
+func TestSpoolToLibraryDeleted(t *testing.T) {
+	s := newShelf(t)
+	r := onShelf(s, newEventRig(t, nil))
+	s.imports(presentation(idA))
+	s.deletes(idA)
+	s.step = func(step string) { t.Errorf("step %q was done", step) }
+	r.start()
+	r.sendAs("a.tar", tarball(t, presentation(idA), video(idA)))
+	r.eventually("it is in failed_dir", func() bool { return r.files()["a.tar"].State == store.ImportFailed && lexists(r.failedPath("a.tar")) })
+	r.wantState("a.tar", store.ImportFailed, 1, "recordings undelete "+idA)
+	r.wantState("a.tar", store.ImportFailed, 1, "recordings delete --purge "+idA)
+}
+
 // T2, T4: the recordings' disk is a real one, and too small. The tarball waits,
 // nothing of it is to be seen, and once there is room it goes on by itself.
 func TestSpoolToLibraryFullDisk(t *testing.T) {
@@ -267,6 +282,6 @@ func TestSpoolToLibraryStop(t *testing.T) {
 
 type importerFunc func(ctx context.Context, path string, progress func(done, total int64)) (Imported, error)
 
-func (f importerFunc) Import(ctx context.Context, path string, progress func(done, total int64)) (Imported, error) {
-	return f(ctx, path, progress)
+func (f importerFunc) ImportTarball(ctx context.Context, t Tarball, progress func(done, total int64)) (Imported, error) {
+	return f(ctx, t.Path, progress)
 }

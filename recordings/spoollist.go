@@ -23,8 +23,14 @@ func (s *Spool) Announce(ctx context.Context, name, server string) (string, erro
 	if !isTarball(name) || filepath.Base(name) != name {
 		return "", fmt.Errorf("%w: %q is no name of a tarball", ErrInvalid, name)
 	}
-	now, busy := s.o.Now(), s.busyWith(name)
-	i := store.Import{ID: newImportID(), File: name, Server: server, State: store.ImportWaiting, Since: now}
+	return s.announce(ctx, store.Import{File: name, Server: server})
+}
+
+// announce tells of the tarball of an import that is to begin.
+func (s *Spool) announce(ctx context.Context, i store.Import) (string, error) {
+	name, now := i.File, s.o.Now()
+	busy := s.busyWith(name)
+	i.ID, i.State, i.Since = newImportID(), store.ImportWaiting, now
 	err := s.o.Store.Update(ctx, func(tx *store.Tx) error {
 		before, err := tx.ImportOf(name)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -130,6 +136,7 @@ func (s *Spool) progressOf(e *entry) ImportProgress {
 
 // Sweep forgets imports that ended, or whose tarball was last seen, long ago.
 func (s *Spool) Sweep(ctx context.Context) error {
+	s.resolve(ctx)
 	here := map[string]bool{}
 	s.mu.Lock()
 	for _, e := range s.entries {

@@ -28,6 +28,7 @@ type entry struct {
 	again  bool          // meanwhile another file was seen under its name
 	moved  chan struct{} // while it is moved to failed_dir; closed then
 	done   int64
+	held   []string  // its formats, if it failed and they are known; see failure
 	at     time.Time // when it may be worked on
 	index  int       // in the agenda
 }
@@ -174,6 +175,9 @@ func (s *Spool) known(ctx context.Context, name string, print fingerprint, now t
 	if err != nil || !e.Ended.IsZero() {
 		e.Import = store.Import{ID: newImportID(), File: name, State: store.ImportSettling, Since: now}
 		return e, false, nil
+	}
+	if r := e.Retried; r != nil && (r.Size != print.size || r.Changed.UnixNano() != print.mtime) {
+		e.Retried = nil // another one took its name
 	}
 	if e.seen = e.Since; mtime.After(e.seen) && mtime.Before(now) {
 		e.seen = mtime

@@ -53,9 +53,10 @@ func (s *Spool) carry(ctx context.Context, e *entry) {
 // takeIn imports a tarball. Afterwards its todo is discard or setAside, or it is
 // to be tried again.
 func (s *Spool) takeIn(ctx context.Context, e *entry) {
-	imported, err := s.call(ctx, e.File)
+	imported, err := s.call(ctx, e)
 	brought := recordingsOf(imported)
 	e.Recordings = slices.Compact(slices.Sorted(slices.Values(slices.Concat(e.Recordings, brought))))
+	e.Skipped, e.held = formatsOf(imported, func(f ImportedFormat) bool { return f.Skipped }), heldIn(err)
 	switch {
 	case err == nil:
 		s.imported(e)
@@ -66,18 +67,22 @@ func (s *Spool) takeIn(ctx context.Context, e *entry) {
 	if len(brought) > 0 && s.o.Imported != nil {
 		s.o.Imported()
 	}
+	if len(brought) > 0 {
+		s.resolve(ctx, brought...)
+	}
 }
 
 // call calls the Importer. Should that panic on something that nobody thought
 // of, it is this tarball that failed.
-func (s *Spool) call(ctx context.Context, file string) (imported Imported, err error) {
+func (s *Spool) call(ctx context.Context, e *entry) (imported Imported, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.o.Log.Error("import panicked", "file", file, "panic", p, "stack", string(debug.Stack()))
+			s.o.Log.Error("import panicked", "file", e.File, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("internal error: %v", p)
 		}
 	}()
-	return s.o.Importer.Import(ctx, s.path(file), func(done, _ int64) { s.progress(file, done) })
+	t := Tarball{Path: s.path(e.File), Seen: firstSeen(e.Import), Retried: e.Retried != nil}
+	return s.o.Importer.ImportTarball(ctx, t, func(done, _ int64) { s.progress(e.File, done) })
 }
 
 func (s *Spool) progress(file string, done int64) {
@@ -92,8 +97,8 @@ func (s *Spool) progress(file string, done int64) {
 func recordingsOf(imported Imported) []string {
 	var ids []string
 	for _, r := range imported.Recordings {
-		isIn := func(f ImportedFormat) bool { return f.Error == "" }
-		if r.Error == "" || slices.ContainsFunc(r.Formats, isIn) {
+		isIn := func(f ImportedFormat) bool { return f.Error == "" && !f.Skipped }
+		if len(r.Formats) == 0 && r.Error == "" || slices.ContainsFunc(r.Formats, isIn) {
 			ids = append(ids, r.ID)
 		}
 	}
@@ -111,7 +116,11 @@ func (s *Spool) imported(e *entry) {
 	}
 	s.o.Step("noted the import")
 	e.Import, e.todo = i, discard
-	s.o.Log.Info("tarball imported", "file", e.File, "recordings", strings.Join(e.Recordings, " "))
+	log := s.o.Log
+	if len(e.Skipped) > 0 {
+		log = log.With("newer_here", strings.Join(e.Skipped, " "))
+	}
+	log.Info("tarball imported", "file", e.File, "recordings", strings.Join(e.Recordings, " "))
 }
 
 // postpone decides after a failed try: wait for the rest of the file or for
@@ -130,7 +139,8 @@ func (s *Spool) postpone(e *entry, cause error) {
 	var partial *PartialError
 	e.State, e.Error = store.ImportWaiting, oneLine(cause)
 	switch rested := now.Sub(e.seen); {
-	case errors.As(cause, &partial): // what could be read is in; the rest will not change
+	case errors.As(cause, &partial), // what could be read is in; the rest will not change
+		errors.Is(cause, ErrDeleted): // nor what was decided here
 		e.Tries++
 		s.giveUp(e)
 		return
@@ -203,7 +213,7 @@ func (s *Spool) discard(e *entry) bool {
 // setAside moves a tarball to failed_dir, with the reason beside it, and tells
 // whether nothing is left to do.
 func (s *Spool) setAside(ctx context.Context, e *entry) bool {
-	return s.settled(e, s.take(e, func(path string) error { return s.quarantine(ctx, path, noteOf(e.Import)) }))
+	return s.settled(e, s.take(e, func(path string) error { return s.quarantine(ctx, path, noteOf(e)) }))
 }
 
 // settled tells whether a tarball has left the spool. If it could not be moved,

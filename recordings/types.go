@@ -51,6 +51,8 @@ type ImportedFormat struct {
 	Files int    `json:"files"`
 	Bytes int64  `json:"bytes"`
 	Error string `json:"error,omitempty"` // why it is not in
+	// Skipped: a newer tarball had brought it, and that version is kept.
+	Skipped bool `json:"skipped,omitempty"`
 }
 
 // Change is what UpdateMeta does to recordings.
@@ -92,9 +94,10 @@ const (
 type Pruned struct {
 	ID    string    `json:"id"`
 	Name  string    `json:"name"`
-	Start time.Time `json:"start"`
+	Start time.Time `json:"start,omitzero"` // not known of what no record knows
 	Bytes int64     `json:"bytes"`
-	// Reason is retention, or trash for one that leaves the trash for good.
+	// Reason is retention, trash for one that leaves the trash for good, or
+	// "trash, no record" for what lies there and no record knows.
 	Reason string `json:"reason"`
 }
 

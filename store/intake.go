@@ -22,6 +22,19 @@ type Import struct {
 	Error  string    `json:"error,omitempty"` // of the last try
 	// Recordings are the IDs that it brought.
 	Recordings []string `json:"recordings,omitempty"`
+	// Skipped are the formats, as FORMAT/RECORDID, that it left as they are, since
+	// a newer tarball had brought them.
+	Skipped []string `json:"skipped,omitempty"`
+	// Retried is set if its tarball had failed and is tried again.
+	Retried *Retried `json:"retried,omitempty"`
+}
+
+// Retried is what is known of a tarball that had failed before.
+type Retried struct {
+	First time.Time `json:"first"` // when it was first seen
+	// Size and Changed are those of the file: another one may take its name.
+	Size    int64     `json:"size"`
+	Changed time.Time `json:"changed"`
 }
 
 // ImportState is how far an Import is.
@@ -90,6 +103,8 @@ type Trashed struct {
 	Recording Recording `json:"recording"` // as it was
 	Dir       string    `json:"dir"`       // below the trash, holds FORMAT directories
 	Since     time.Time `json:"since"`
+	// Emptying: it has left the trash, and its files there are being removed.
+	Emptying bool `json:"emptying,omitempty"`
 }
 
 // Trashed returns what is left of a deleted recording, or ErrNotFound.

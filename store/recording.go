@@ -88,6 +88,18 @@ type Format struct {
 	Files        int       `json:"files"` // that lie in its directory
 	Bytes        int64     `json:"bytes"` // of those
 	ImportedAt   time.Time `json:"imported_at,omitzero"`
+	// Seen is when the tarball that brought it was first seen, zero if that was
+	// no earlier than its import.
+	Seen time.Time `json:"seen,omitzero"`
+}
+
+// Age is when what is here came in: of two versions of a format, the one with
+// the later Age is the newer.
+func (f Format) Age() time.Time {
+	if f.Seen.IsZero() {
+		return f.ImportedAt
+	}
+	return f.Seen
 }
 
 // Image is a thumbnail of a format.

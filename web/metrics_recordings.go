@@ -128,10 +128,10 @@ type countedImporter struct {
 	duration prometheus.Histogram
 }
 
-// Import takes a tarball in and counts it.
-func (c *countedImporter) Import(ctx context.Context, path string, progress func(done, total int64)) (recordings.Imported, error) {
+// ImportTarball takes a tarball in and counts it.
+func (c *countedImporter) ImportTarball(ctx context.Context, t recordings.Tarball, progress func(done, total int64)) (recordings.Imported, error) {
 	begun := time.Now()
-	imported, err := c.next.Import(ctx, path, progress)
+	imported, err := c.next.ImportTarball(ctx, t, progress)
 	c.total.WithLabelValues(importOutcome(ctx, err)).Inc()
 	if err == nil {
 		c.duration.Observe(time.Since(begun).Seconds())

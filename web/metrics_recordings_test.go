@@ -65,7 +65,7 @@ func TestMetricsOfRecordings(t *testing.T) {
 // importer fails as it is told.
 type importer struct{ err error }
 
-func (i *importer) Import(context.Context, string, func(done, total int64)) (recordings.Imported, error) {
+func (i *importer) ImportTarball(context.Context, recordings.Tarball, func(done, total int64)) (recordings.Imported, error) {
 	return recordings.Imported{Recordings: []recordings.ImportedRecording{{ID: "x"}}}, i.err
 }
 
@@ -79,14 +79,14 @@ func TestMetricsOfImports(t *testing.T) {
 		fmt.Errorf("b: %w", recordings.ErrNoSpace), fmt.Errorf("d: %w", recordings.ErrNotInPlace), fmt.Errorf("c: %w", &recordings.PartialError{}),
 	} {
 		next.err = err
-		if got, gotErr := counted.Import(t.Context(), "x.tar", nil); gotErr != err || len(got.Recordings) != 1 {
+		if got, gotErr := counted.ImportTarball(t.Context(), recordings.Tarball{Path: "x.tar"}, nil); gotErr != err || len(got.Recordings) != 1 {
 			t.Errorf("got %+v, %v instead of %v", got, gotErr, err)
 		}
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
 	next.err = context.Canceled
-	_, _ = counted.Import(ended, "x.tar", nil)
+	_, _ = counted.ImportTarball(ended, recordings.Tarball{Path: "x.tar"}, nil)
 	wantLines(t, m, "scalelite_imports_total",
 		`scalelite_imports_total{outcome="failed"} 1`, `scalelite_imports_total{outcome="imported"} 2`,
 		`scalelite_imports_total{outcome="incomplete"} 1`, `scalelite_imports_total{outcome="no_space"} 1`,

@@ -49,6 +49,12 @@ var (
 	errUploadOther    = &uploadError{status: http.StatusBadRequest, text: "The tarball holds another recording than the one that the token is for."}
 )
 
+// errUploadDeleted refuses a recording that somebody deleted here.
+func errUploadDeleted(r store.Recording) error {
+	return &uploadError{status: http.StatusConflict, text: fmt.Sprintf("The recording was deleted here on %s. To have it again, bring it back with 'scalelite recordings undelete %s', or remove its last trace with 'scalelite recordings delete --purge %s' and send it again.",
+		r.DeletedAt.Format(time.DateOnly), r.ID, r.ID)}
+}
+
 // badTarball is the answer to a body that is not what it should be.
 func badTarball(cause error) error {
 	return &uploadError{status: http.StatusBadRequest, text: strings.ToUpper(cause.Error()[:1]) + cause.Error()[1:] + "."}

@@ -17,14 +17,14 @@ type heldImporter struct {
 	leave chan struct{}
 }
 
-func (i *heldImporter) Import(ctx context.Context, path string, progress func(done, total int64)) (recordings.Imported, error) {
+func (i *heldImporter) ImportTarball(ctx context.Context, t recordings.Tarball, progress func(done, total int64)) (recordings.Imported, error) {
 	progress(1234, 5678)
 	select {
 	case <-i.leave:
 	case <-ctx.Done():
 		return recordings.Imported{}, ctx.Err()
 	}
-	return i.Importer.Import(ctx, path, progress)
+	return i.Importer.ImportTarball(ctx, t, progress)
 }
 
 // wantProgress waits until an answer tells of the import at work, and how far it

@@ -85,6 +85,9 @@ func room(dir string, need int64) error {
 // nobody takes for a tarball until it is whole, on disk and known to hold the
 // one recording. It returns the ID of the import and the size.
 func (s *Server) receive(c echo.Context, who uploader) (id string, size int64, err error) {
+	if err := s.refuseDeleted(c.Request().Context(), who.recording); err != nil {
+		return "", 0, err
+	}
 	limits, err := s.uploadLimits()
 	if err != nil {
 		return "", 0, err
@@ -124,6 +127,23 @@ func (s *Server) receive(c echo.Context, who uploader) (id string, size int64, e
 	}
 	id, err = u.hand(c.Request().Context(), f)
 	return id, u.size, err
+}
+
+// refuseDeleted refuses a recording that is deleted: its tarball would not be
+// imported.
+func (s *Server) refuseDeleted(ctx context.Context, id string) error {
+	var r store.Recording
+	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
+		r, err = tx.Recording(id)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) || err == nil && !recordings.IsDeleted(r) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errUploadDeleted(r)
 }
 
 // uploadLimits are what holds for uploads now, in bytes.

@@ -538,6 +538,21 @@ func TestEarlyRefusal(t *testing.T) {
 	if got := status("Bearer junk", "900000", ""); got != http.StatusUnauthorized {
 		t.Errorf("no good token: %d", got)
 	}
+	err := s.store.Update(t.Context(), func(tx *store.Tx) error {
+		return tx.PutRecording(store.Recording{ID: recordingID, State: store.Deleted, DeletedAt: time.Now()})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := status(token, "900000", ""); got != http.StatusConflict {
+		t.Errorf("deleted: %d", got)
+	}
+	a := s.send(token, strings.NewReader(""))
+	for _, remedy := range []string{`{"error":`, "recordings undelete " + recordingID, "recordings delete --purge " + recordingID} {
+		if !strings.Contains(a.body, remedy) {
+			t.Errorf("deleted: the answer %s does not name %s", a.body, remedy)
+		}
+	}
 	s.wantSpool("after early refusals")
 }
 

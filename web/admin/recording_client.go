@@ -93,6 +93,12 @@ func (c *Client) RetrySpool(ctx context.Context, names []string) (moved []string
 	return moved, err
 }
 
+// DropSpool removes failed tarballs for good.
+func (c *Client) DropSpool(ctx context.Context, names []string) (gone []string, err error) {
+	err = c.ask(ctx, http.MethodPost, pathDrop, dropRequest{names}, &gone)
+	return gone, err
+}
+
 // Callbacks lists those that no front-end has taken, the oldest first.
 func (c *Client) Callbacks(ctx context.Context) (all []CallbackInfo, err error) {
 	err = c.ask(ctx, http.MethodGet, pathCallbacks, nil, &all)

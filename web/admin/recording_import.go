@@ -31,6 +31,8 @@ type SpoolService interface {
 	// RetrySpool has failed tarballs tried again, no names: all of them. It returns
 	// those that were failed; one that waits in the spool is left as it is.
 	RetrySpool(ctx context.Context, names []string) ([]string, error)
+	// DropSpool removes failed tarballs for good, and returns those that are gone.
+	DropSpool(ctx context.Context, names []string) ([]string, error)
 }
 
 // DirectImporter is a Service in whose process no spool works, because no

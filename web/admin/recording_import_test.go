@@ -209,6 +209,8 @@ func TestSpoolShowsWhatFailed(t *testing.T) {
 			t.Errorf("retry: %v, %v", moved, err)
 		}
 		w.spoolHas(s, 1, store.ImportFailed) // once more
+		_, err = s.DropSpool(ctx, []string{"broken.tar", "other.tar"})
+		wantCode(t, err, admin.NotFound, "other.tar", "nothing was removed")
 		// One of its name that waits is not overwritten by the failed one.
 		if err := os.WriteFile(filepath.Join(w.config.SpoolDir, "broken.tar"), []byte("still coming"), 0o600); err != nil {
 			t.Fatal(err)
@@ -217,6 +219,10 @@ func TestSpoolShowsWhatFailed(t *testing.T) {
 		w.spoolHas(s, 1, store.ImportSettling)
 		_, err = s.RetrySpool(ctx, []string{"broken.tar"})
 		wantCode(t, err, admin.Conflict, "broken.tar", "another tarball has its name")
+		if gone, err := s.DropSpool(ctx, []string{"broken.tar"}); err != nil || !cmp.Equal([]string{"broken.tar"}, gone) {
+			t.Errorf("drop: %v, %v", gone, err)
+		}
+		w.spoolHas(s, 0, store.ImportFailed)
 	})
 }
 

@@ -97,3 +97,17 @@ func (l *Local) RetrySpool(ctx context.Context, names []string) ([]string, error
 	}
 	return list(moved), explainSpool(ctx, err)
 }
+
+// DropSpool removes failed tarballs for good. NotFound if one is not among them;
+// then nothing is removed.
+func (l *Local) DropSpool(ctx context.Context, names []string) ([]string, error) {
+	parts, err := l.parts(ctx)
+	if err != nil {
+		return []string{}, err
+	}
+	gone, err := parts.Spool.Drop(ctx, names)
+	if errors.Is(err, recordings.ErrNotFound) {
+		err = &Error{NotFound, without(err, recordings.ErrNotFound) + ": 'scalelite recordings spool' lists the failed tarballs there are; nothing was removed"}
+	}
+	return list(gone), explainSpool(ctx, err)
+}

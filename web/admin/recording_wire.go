@@ -25,6 +25,7 @@ const (
 	pathImportFile       = "/v1/spool/add" // the tarball is the body, its name the query
 	pathSpool            = "/v1/spool"
 	pathRetry            = "/v1/spool/retry"
+	pathDrop             = "/v1/spool/drop"
 	pathCallbacks        = "/v1/callbacks"
 	pathCallbackRetry    = "/v1/callbacks/retry"
 	pathCallbackDrop     = "/v1/callbacks/drop"
@@ -72,6 +73,11 @@ func (q checkRequest) how() recordings.Repair {
 		return recordings.RepairSafe
 	}
 	return recordings.RepairNothing
+}
+
+// dropRequest drops failed tarballs.
+type dropRequest struct {
+	Names []string `json:"names"`
 }
 
 // retryRequest retries all only if it says so: an empty list may be a mistake.
@@ -142,6 +148,8 @@ func spoolCalls(s Service) map[string]call {
 			}
 			return s.RetrySpool(ctx, q.Names)
 		}, func(_ retryRequest, names []string) string { return namesText(names) }).withPartial(),
+		pathDrop: post(func(ctx context.Context, q dropRequest) ([]string, error) { return s.DropSpool(ctx, q.Names) },
+			func(_ dropRequest, names []string) string { return namesText(names) }).withPartial(),
 	}
 }
 

@@ -27,6 +27,9 @@ module ScaleliteSend
       end
     end
 
+    # Somebody deleted the recording there: it is not wanted again.
+    class Deleted < Error; end
+
     PATH = '/scalelite/api/recordings'
     # How long a token is valid, in seconds. It is checked when a request begins.
     VALID = 600
@@ -79,6 +82,8 @@ module ScaleliteSend
       return fields['import'] if answer.code == '202' && fields && Recording::WORD.match?(fields['import'].to_s)
 
       refuse(answer, fields)
+      raise Deleted, words(answer, fields) if answer.code == '409'
+
       raise NotTaken.new(words(answer, fields), wait_of(answer))
     ensure
       tarball.close

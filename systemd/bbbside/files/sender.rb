@@ -90,6 +90,8 @@ module ScaleliteSend
 
       outcome = job['import'] || job['sent'] ? nil : send_one(job, recording)
       outcome || await(job)
+    rescue Balancer::Deleted
+      finish(job, :deleted, 'was deleted on the load balancer')
     rescue Balancer::NotTaken => e
       wait(job, e.message, e.again)
     rescue Tarball::Changed => e

@@ -1,0 +1,238 @@
+package recordings
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"scalelite/store"
+)
+
+// orphanReason is the reason of a Pruned that the trash holds for no record.
+const orphanReason = "trash, no record"
+
+// sweepTrash removes what old orphans of the trash there are, and returns what
+// it removed. Empty directories among them go without a word.
+func (l *Library) sweepTrash(ctx context.Context) ([]Pruned, error) {
+	names, err := l.trashOrphans(ctx)
+	var swept []Pruned
+	for _, name := range names {
+		if unix.Rmdir(l.trees.trash(name)) == nil {
+			continue
+		}
+		p, old, oneErr := l.sweepOrphan(ctx, name)
+		if err = errors.Join(err, oneErr); old && oneErr == nil {
+			swept = append(swept, p)
+		}
+	}
+	return swept, err
+}
+
+func (l *Library) sweepOrphan(ctx context.Context, name string) (Pruned, bool, error) {
+	release, err := l.locks.lock(ctx, orphanID(name))
+	if err != nil {
+		return Pruned{}, false, err
+	}
+	defer release()
+	p, old, err := l.oldOrphan(ctx, name)
+	if err != nil || !old {
+		return p, false, err
+	}
+	if err := l.discard(l.trees.trash(name)); err != nil {
+		return p, false, err
+	}
+	l.log.Info("files that no record knows removed from the trash", "recording", p.ID, "path", l.trees.trash(name), "bytes", p.Bytes)
+	return p, true, nil
+}
+
+// oldOrphans lists what sweepTrash would remove.
+func (l *Library) oldOrphans(ctx context.Context) ([]Pruned, error) {
+	names, err := l.trashOrphans(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []Pruned
+	for _, name := range names {
+		p, old, err := l.oldOrphan(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if old && !l.isEmpty(name) {
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+func (l *Library) isEmpty(name string) bool {
+	entries, err := os.ReadDir(l.trees.trash(name))
+	return err == nil && len(entries) == 0
+}
+
+// oldOrphan reports whether an orphan of the trash is to go: it is as old as
+// what leaves the trash, and nothing misses it. Orphans may belong to a database
+// that is brought back, or be what a database that was brought back takes for
+// published.
+func (l *Library) oldOrphan(ctx context.Context, name string) (p Pruned, old bool, err error) {
+	p = Pruned{ID: orphanID(name), Reason: orphanReason}
+	info, err := os.Lstat(l.trees.trash(name))
+	if absent(err) {
+		return p, false, nil // gone meanwhile
+	}
+	if err != nil || l.now().Sub(info.ModTime()) < l.settings.Load().trash {
+		return p, false, err
+	}
+	r, err := l.recording(ctx, nil, p.ID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return p, false, err
+	}
+	missing, err := l.missingFormats(r)
+	if err != nil || len(missing) > 0 {
+		return p, false, err
+	}
+	if r.ID != "" {
+		p.Name, p.Start = r.Name, startOf(r)
+	}
+	_, p.Bytes, err = count(l.trees.trash(name))
+	return p, err == nil, err
+}
+
+// missingFormats are those formats of a recording that have files in neither
+// tree. A deleted recording has none.
+func (l *Library) missingFormats(r store.Recording) (missing []store.Format, err error) {
+	for _, f := range r.Formats {
+		here, err := exists(l.trees.path(r.State, f.Type, r.ID))
+		if err != nil {
+			return nil, err
+		}
+		there, err := exists(l.trees.path(opposite(r.State), f.Type, r.ID))
+		if err != nil {
+			return nil, err
+		}
+		if !here && !there {
+			missing = append(missing, f)
+		}
+	}
+	return missing, nil
+}
+
+// inTrash returns where the trash has the files of a format that its recording
+// misses, "" if nowhere: as many files and bytes as were imported, and no record
+// of them.
+func (l *Library) inTrash(ctx context.Context, id string, f store.Format) (string, error) {
+	entries, err := os.ReadDir(l.trees.trash(""))
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		path := filepath.Join(l.trees.trash(e.Name()), f.Type)
+		if orphanID(e.Name()) != id || !whole(path, f) {
+			continue
+		}
+		t, _, err := l.trashed(ctx, id)
+		if err != nil || t.Dir != e.Name() {
+			return path, err
+		}
+	}
+	return "", nil
+}
+
+// checkOrphan returns the problem of what the trash has for no record; without a
+// kind if a record misses all of it, which checkRecord tells.
+func (l *Library) checkOrphan(ctx context.Context, name string) (Problem, error) {
+	p := Problem{RecordID: orphanID(name), Kind: problemExtra, Detail: "no record knows the deleted files at " + l.trees.trash(name)}
+	r, err := l.recording(ctx, nil, p.RecordID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return p, err
+	}
+	missing, err := l.missingFormats(r)
+	if err != nil {
+		return p, err
+	}
+	kinds, err := l.trashKinds(store.Trashed{Dir: name})
+	if err != nil && !absent(err) {
+		return p, err
+	}
+	missed := func(kind string) bool {
+		return slices.ContainsFunc(missing, func(f store.Format) bool {
+			return f.Type == kind && whole(filepath.Join(l.trees.trash(name), kind), f)
+		})
+	}
+	switch {
+	case len(missing) == 0:
+		p.Detail += "; they are removed when recordings.trash has passed"
+	case len(kinds) > 0 && !slices.ContainsFunc(kinds, func(kind string) bool { return !missed(kind) }):
+		p.Kind = ""
+	default:
+		p.Detail += "; they are kept because the recording misses files, though not exactly these"
+	}
+	return p, nil
+}
+
+// fetch brings back from the trash what a recording misses. The caller holds its
+// lock.
+func (l *Library) fetch(ctx context.Context, r store.Recording) error {
+	missing, err := l.missingFormats(r)
+	if err != nil {
+		return err
+	}
+	for _, f := range missing {
+		from, err := l.inTrash(ctx, r.ID, f)
+		if err != nil {
+			return err
+		}
+		if from == "" {
+			continue
+		}
+		to := l.trees.path(r.State, f.Type, r.ID)
+		if err := into(from, to); err != nil {
+			return err
+		}
+		if err := syncDirs(filepath.Dir(to), filepath.Dir(from)); err != nil {
+			return err
+		}
+		_ = unix.Rmdir(filepath.Dir(from)) // if it is empty now
+		l.log.Info("files of a recording brought back from the trash", "recording", r.ID, "format", f.Type)
+	}
+	return nil
+}
+
+// orphanID is the recording that a name in the trash was made for.
+func orphanID(name string) string {
+	id, _, _ := cutLast(name, "-")
+	return id
+}
+
+// trashOrphans are the names in the trash that no record knows.
+func (l *Library) trashOrphans(ctx context.Context) ([]string, error) {
+	// The directories first: one that appears later belongs to a record that
+	// may not be listed.
+	entries, err := os.ReadDir(filepath.Join(l.trees.work, trashDir))
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	err = l.store.View(ctx, func(tx *store.Tx) error {
+		for t, err := range tx.TrashedRecordings() {
+			if err != nil {
+				return err
+			}
+			known[t.Dir] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var orphans []string
+	for _, e := range entries {
+		if !known[e.Name()] {
+			orphans = append(orphans, e.Name())
+		}
+	}
+	return orphans, nil
+}
