@@ -103,7 +103,7 @@ func TestConditionsMeetInAnyOrder(t *testing.T) {
 				all = append(all, crowded(rnd, i, n))
 			}
 			s.fill(all...)
-			for range 40 {
+			for range 15 {
 				f := crowdedFilter(rnd, n)
 				want := s.oracle(f)
 				got, count := s.list(f, 1+len(want)/(1+rnd.IntN(8)))
@@ -179,7 +179,7 @@ func (t countingTx) Scan(prefix, after []byte) iter.Seq2[kv.Item, error] {
 // not return, and a rare condition spares the keys of a common one.
 func TestListsReadWhatTheyReturn(t *testing.T) {
 	t.Parallel()
-	const n = 4000
+	const n = 1500
 	var gets, keys int
 	f := storetest.OpenFile(t, filepath.Join(t.TempDir(), "a.db"), nil)
 	counted, err := store.New(t.Context(), counting{f.Engine, &gets, &keys}, store.Options{})
@@ -205,7 +205,7 @@ func TestListsReadWhatTheyReturn(t *testing.T) {
 	}{
 		{"common", store.RecordingFilter{States: open, Meta: map[string][]string{"origin": origin}}, n, 0, 2*n + 100},
 		{"common twice", store.RecordingFilter{States: open, Meta: map[string][]string{"origin": origin}, Meetings: []string{"m"}}, n, 0, 3*n + 100},
-		{"rare", store.RecordingFilter{States: open, Meta: map[string][]string{"origin": origin, "course": {"7", "300"}}}, 20, 0, 400},
+		{"rare", store.RecordingFilter{States: open, Meta: map[string][]string{"origin": origin, "course": {"7", "100"}}}, 20, 0, 400},
 		{"no state", store.RecordingFilter{States: []store.RecordingState{store.Deleted}, Meta: map[string][]string{"origin": origin}}, 0, 0, 100},
 		{"no tenant", store.RecordingFilter{States: open, Tenant: &origin[0], Meta: map[string][]string{"origin": origin}}, 0, 0, 100},
 	} {
