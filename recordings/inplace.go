@@ -176,27 +176,26 @@ func (l *Library) putMark(ctx context.Context, mark store.TreeMark) error {
 // recognize returns the ID that the directories carry, or are to get; empty: a
 // new one.
 func (l *Library) recognize(ctx context.Context, mark store.TreeMark, found []foundMark) (string, error) {
+	holds, err := l.holds(ctx)
+	if err != nil {
+		return "", err
+	}
 	var bare, others bool
 	ids := map[string]bool{}
 	for _, f := range found {
-		bare = bare || f.id == ""
+		// One that nothing lies in may be new, as on another machine to which only the
+		// files were brought: the others tell whether the disk is there.
+		bare = bare || f.id == "" && holds[f.path]
 		others = others || f.id != "" && f.id != mark.ID
 		if f.id != "" {
 			ids[f.id] = true
 		}
 	}
 	if !bare && !others {
-		return mark.ID, nil
-	}
-	any, err := l.anyFiles(ctx)
-	if err != nil {
-		return "", err
-	}
-	if !any && !others {
 		return mark.ID, nil // nothing can be lost
 	}
 	// A database of before there were marks knows its files by what they are.
-	if any && !mark.Placed && len(ids) <= 1 {
+	if len(holds) > 0 && !mark.Placed && len(ids) <= 1 {
 		hold, err := l.hold(ctx)
 		if err != nil {
 			return "", err
@@ -211,22 +210,27 @@ func (l *Library) recognize(ctx context.Context, mark store.TreeMark, found []fo
 	return "", notInPlace(mark.ID, found)
 }
 
-// anyFiles tells whether the store knows of files, published, hidden or in the
-// trash.
-func (l *Library) anyFiles(ctx context.Context) (any bool, err error) {
+// holds tells which directories the store has files in: published, hidden or in
+// the trash.
+func (l *Library) holds(ctx context.Context) (dirs map[string]bool, err error) {
 	err = l.store.View(ctx, func(tx *store.Tx) error {
-		n, err := tx.CountRecordings(store.RecordingFilter{States: treeStates()})
-		any = n > 0
-		if err != nil || any {
-			return err
+		dirs = map[string]bool{}
+		for _, state := range treeStates() {
+			n, err := tx.CountRecordings(store.RecordingFilter{States: []store.RecordingState{state}})
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				dirs[l.trees.tree(state)] = true
+			}
 		}
 		for _, err := range tx.TrashedRecordings() {
-			any = err == nil
+			dirs[l.trees.work] = true
 			return err
 		}
 		return nil
 	})
-	return any, err
+	return dirs, err
 }
 
 // holdSample is how many recordings of each state hold looks for.

@@ -254,7 +254,7 @@ func (s *shelf) image() image {
 func timeless(r store.Recording) store.Recording {
 	r.ImportedAt, r.DeletedAt = time.Time{}, time.Time{}
 	for i := range r.Formats {
-		r.Formats[i].ImportedAt = time.Time{}
+		r.Formats[i].ImportedAt, r.Formats[i].Seen = time.Time{}, time.Time{}
 	}
 	return r
 }

@@ -86,6 +86,7 @@ func startPebble(t *testing.T, http01, alpn01, seconds int) *pebble {
 	files := pairFiles{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
 	cert, key := testPair(t, "the authority itself", soon(), "localhost")
 	files.write(t, cert, key)
+	names := startDNS(t) // before the free ports, of which it might take one
 	listen, manage := "127.0.0.1:"+strconv.Itoa(freePort(t)), "127.0.0.1:"+strconv.Itoa(freePort(t))
 	config, err := json.Marshal(map[string]any{"pebble": map[string]any{
 		"listenAddress": listen, "managementListenAddress": manage,
@@ -98,7 +99,7 @@ func startPebble(t *testing.T, http01, alpn01, seconds int) *pebble {
 		t.Fatal(err)
 	}
 	writeBytes(t, filepath.Join(dir, "pebble.json"), config)
-	command := exec.Command(path, "-config", filepath.Join(dir, "pebble.json"), "-dnsserver", startDNS(t))
+	command := exec.Command(path, "-config", filepath.Join(dir, "pebble.json"), "-dnsserver", names)
 	command.Stdout, command.Stderr = out, out
 	command.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=5")
 	if err := command.Start(); err != nil {
