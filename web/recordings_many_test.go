@@ -102,7 +102,7 @@ func (s *system) read(t *testing.T, link string) string {
 // in use after each part of it.
 func (s *system) listInBoundedMemory(t *testing.T, want int) {
 	t.Helper()
-	const bound = 20 << 20
+	const bound = 12 << 20
 	inUse := func() int64 {
 		var m runtime.MemStats
 		runtime.GC()
