@@ -224,6 +224,7 @@ func TestMouse(t *testing.T) {
 		{`#strip button[data-slide="image3"]`, 12}, {`#strip button[data-slide="image5"]`, 24},
 		{`#chat li[data-time="7.5"] .head`, 7.5},
 	} {
+		p.followed()
 		p.click(step.selector)
 		t.Log(step.selector)
 		p.at(step.at)

@@ -290,6 +290,8 @@ func (p *tab) key(name string) {
 func (p *tab) click(selector string) {
 	p.t.Helper()
 	p.wait(fmt.Sprintf("document.querySelector(%q)?.getBoundingClientRect().width > 0", selector))
+	// What the page has just been told may still move it.
+	p.frames()
 	at := evaluate[struct {
 		X, Y float64
 		Free bool
