@@ -71,6 +71,9 @@ const otherSystem = "SCALELITE_TEST_BBB_ROOT"
 // newMachine makes a BBB server whose load balancer is p.
 func newMachine(t testing.TB, p *process) *machine {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("what runs on a BBB server takes its time")
+	}
 	requireMachine(t)
 	m := &machine{t: t, p: p, server: bbbtest.Start(t, bbbtest.Options{}), dir: t.TempDir(), below: cmp.Or(os.Getenv(otherSystem), "/")}
 	properties := fmt.Sprintf("bigbluebutton.web.serverURL=%s\nsecuritySalt=%s\n", strings.TrimSuffix(m.server.URL(), "/bigbluebutton/"), m.server.Secret())
