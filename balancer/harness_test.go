@@ -328,7 +328,7 @@ func wantErr(t *testing.T, err, want error) {
 // eventually polls until ok, which something in the background brings about.
 func (r *rig) eventually(what string, ok func() bool) {
 	r.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			r.t.Fatalf("never: %s\n%s", what, r.log)

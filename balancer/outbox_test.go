@@ -110,7 +110,7 @@ func (p *post) pending() []store.Callback {
 
 func (p *post) await(what string, cond func() bool) {
 	p.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !cond() {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("waited in vain for: %s\n%s", what, p.log)

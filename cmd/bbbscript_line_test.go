@@ -52,7 +52,7 @@ func (l *line) wait(t testing.TB) {
 	t.Helper()
 	select {
 	case <-l.reached:
-	case <-time.After(time.Minute):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the line was not used")
 	}
 }

@@ -301,7 +301,7 @@ func (m *machine) state() map[string]string {
 // sent sends until nothing waits.
 func (m *machine) sent() {
 	m.t.Helper()
-	end := time.Now().Add(time.Minute)
+	end := time.Now().Add(2 * time.Minute)
 	for m.sendNow(); len(m.waiting()) > 0; m.sendNow() {
 		if time.Now().After(end) {
 			m.t.Fatalf("still waiting: %q\n%s\n%s", m.waiting(), m.must("scalelite-send", "status"), m.log())

@@ -3,8 +3,10 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -62,7 +64,7 @@ func newProcessWith(t testing.TB, extra sections) *process {
 	}
 	p := &process{t: t, dir: dir, config: filepath.Join(dir, "config.toml"), out: &lockedBuffer{}}
 	p.client = &http.Client{
-		Timeout:       20 * time.Second,
+		Timeout:       2 * time.Minute,
 		Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -109,14 +111,21 @@ func (p *process) path(elements ...string) string {
 
 func (p *process) database() string { return filepath.Join(p.dir, "scalelite.db") }
 
+// freeLoopback is an address that nobody listens on. The kernel gives its port
+// to no outgoing connection, so that it stays free from a kill to the next start.
 func freeLoopback(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		return ln.Addr().String()
 	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // command is one command of the real program.
@@ -149,7 +158,7 @@ func (p *process) launch() {
 func (p *process) start() {
 	p.t.Helper()
 	p.launch()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for {
 		if response, err := p.client.Get(p.base + "/health_check"); err == nil {
@@ -168,7 +177,7 @@ func (p *process) start() {
 
 // kill ends the process as a power failure would.
 func (p *process) kill() {
-	if p.cmd == nil {
+	if p.cmd == nil || p.cmd.Process == nil {
 		return
 	}
 	_ = p.cmd.Process.Signal(syscall.SIGKILL)

@@ -120,7 +120,7 @@ func TestRecordingsWithoutAService(t *testing.T) {
 	}
 	p.start()
 	var files []recordings.SpoolFile
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		text := p.mustRun("recordings", "spool", "--json")
 		if err := json.Unmarshal([]byte(text), &files); err != nil {
 			t.Fatal(err)

@@ -346,7 +346,7 @@ func TestMovedListener(t *testing.T) {
 		transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		}}
-		return (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Get("http://any/health_check")
+		return (&http.Client{Transport: transport, Timeout: 2 * time.Minute}).Get("http://any/health_check")
 	}
 	for _, listen := range []string{":" + port, "unix:" + socket, "unix:" + socket} {
 		p.configure(listen, sections{})

@@ -65,7 +65,7 @@ func retryAll(ctx context.Context, l *Library, dir string) error {
 }
 
 func (s *Spool) runOut(ctx context.Context) error {
-	ctx, stop := context.WithTimeout(ctx, time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })
 	defer running.Wait()

@@ -221,7 +221,7 @@ func elapse(d time.Duration) {
 // eventually waits, in real time, until cond holds.
 func (r *spoolRig) eventually(what string, cond func() bool) {
 	r.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !cond(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !cond(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			r.t.Fatalf("it never came true that %s\n%+v", what, r.files())
 		}

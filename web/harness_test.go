@@ -175,7 +175,7 @@ func (s *system) listen() {
 	}
 	s.base = s.url + apiPath
 	s.client = &http.Client{
-		Timeout:       30 * time.Second,
+		Timeout:       2 * time.Minute,
 		Transport:     &http.Transport{MaxIdleConnsPerHost: 256},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

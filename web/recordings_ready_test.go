@@ -77,7 +77,7 @@ func TestRecordingReady(t *testing.T) {
 		if !slices.Equal(got.listed, []string{tapeA}) || got.files != http.StatusOK {
 			t.Errorf("the front-end saw %v, and its file with status %d", got.listed, got.files)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the front-end was not told")
 	}
 	s.await("the callback is done", func() bool { return len(s.callbacks()) == 0 })
@@ -102,7 +102,7 @@ func (s *system) callbacks() (all []store.Callback) {
 // await waits for a condition.
 func (s *system) await(what string, holds func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("waited in vain for: %s", what)
 		}

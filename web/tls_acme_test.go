@@ -274,7 +274,7 @@ func TestACMEHostPolicy(t *testing.T) {
 	if n := p.orders(); n != 1 {
 		t.Errorf("%d orders, want 1", n)
 	}
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 	for host, want := range map[string]int{"evil.test": 403, acmeHost: 404} {
 		request, err := http.NewRequest("GET", "http://"+plain.Addr().String()+"/.well-known/acme-challenge/x", nil)
 		if err != nil {

@@ -6,8 +6,10 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,7 +110,7 @@ func startPebble(t *testing.T, http01, alpn01, seconds int) *pebble {
 	}
 	p := &pebble{
 		directory: "https://" + listen + "/dir", ca: files.cert, roots: "https://" + manage + "/roots/0",
-		client: &http.Client{Transport: trusting(cert, false), Timeout: 10 * time.Second}, out: out,
+		client: &http.Client{Transport: trusting(cert, false), Timeout: 2 * time.Minute}, out: out,
 	}
 	p.stop = sync.OnceFunc(func() {
 		p.client.CloseIdleConnections()
@@ -152,11 +155,21 @@ func (p *pebble) issued(t *testing.T) *x509.CertPool {
 // orders counts the orders that were placed.
 func (p *pebble) orders() int { return p.out.count("Added order ") }
 
+// freePort is one that nobody listens on, and that the kernel gives to no
+// outgoing connection.
 func freePort(t *testing.T) int {
 	t.Helper()
-	ln := listenLocal(t)
-	defer ln.Close()
-	return port(ln)
+	for {
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		return port(ln)
+	}
 }
 
 func listenLocal(t *testing.T) net.Listener {
@@ -196,7 +209,7 @@ func startDNS(t *testing.T) string {
 // (RFC 1035, section 4.2.2).
 func serveDNS(conn net.Conn) {
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	var length [2]byte
 	if _, err := io.ReadFull(conn, length[:]); err != nil {
 		return
@@ -231,7 +244,7 @@ func answerDNS(query []byte) []byte {
 // handshake connects and verifies as a browser would.
 func handshake(address, host string, roots *x509.CertPool) (*x509.Certificate, error) {
 	dialer := &tls.Dialer{
-		NetDialer: &net.Dialer{Timeout: 10 * time.Second},
+		NetDialer: &net.Dialer{Timeout: 2 * time.Minute},
 		Config:    &tls.Config{ServerName: host, RootCAs: roots},
 	}
 	conn, err := dialer.Dial("tcp", address)

@@ -32,7 +32,7 @@ func (i *heldImporter) ImportTarball(ctx context.Context, t recordings.Tarball, 
 func (s *system) wantProgress(size int, tell func() map[string]any) {
 	s.t.Helper()
 	var fields map[string]any
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if fields = tell(); fields["state"] == "importing" && fields["done"] == 1234.0 && fields["size"] == float64(size) {
 			return
 		}

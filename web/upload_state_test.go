@@ -22,7 +22,7 @@ func TestStateOfAnImport(t *testing.T) {
 	// waitFor waits until the newest import is in a state.
 	waitFor := func(token, id, state string) (fields, newest map[string]any) {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 			if _, fields = s.ask(token, "/"+id); fields["import"] != nil {
 				if newest = fields["import"].(map[string]any); newest["state"] == state {
 					return fields, newest

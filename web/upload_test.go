@@ -140,7 +140,7 @@ func (s *system) wantSpool(what string, want ...string) {
 		want = []string{}
 	}
 	var got []string
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if got = s.spooled(); cmp.Equal(got, want) {
 			return
 		}
@@ -161,7 +161,7 @@ func (s *system) work() {
 func (s *system) wantImported(token, id string) {
 	s.t.Helper()
 	var fields map[string]any
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		var a answer
 		if a, fields = s.ask(token, "/imports/"+id); a.status != http.StatusOK {
 			break
@@ -518,7 +518,7 @@ func TestEarlyRefusal(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Length: %s\r\n\r\n%s", uploadURL, token, length, body)
 		answer := make([]byte, 12)
 		if _, err := io.ReadFull(conn, answer); err != nil {
@@ -634,7 +634,7 @@ func TestInterruptedUploads(t *testing.T) {
 // wantUploading waits until an upload has its file.
 func (s *system) wantUploading(what string) {
 	s.t.Helper()
-	for end := time.Now().Add(20 * time.Second); len(s.spooled()) == 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); len(s.spooled()) == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			s.t.Fatalf("%s: the upload never began", what)
 		}
@@ -689,7 +689,7 @@ func TestStalledUploadEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n", uploadURL, s.bearer(0, recordingID, nil), len(body))
 		return conn
 	}

@@ -39,7 +39,7 @@ func listen(t *testing.T) (*ear, *Manager) {
 // hear returns the next message and the descriptor that came with it, or -1.
 func (e *ear) hear() (lines []string, fd int) {
 	e.t.Helper()
-	if err := e.conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := e.conn.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		e.t.Fatal(err)
 	}
 	buf, rights := make([]byte, 1000), make([]byte, 100)

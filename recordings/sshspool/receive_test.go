@@ -183,7 +183,7 @@ func TestRsyncIsCutShort(t *testing.T) {
 	}
 	wait := func(what string, cond func(string) bool) {
 		t.Helper()
-		for deadline := time.Now().Add(time.Minute); !cond(c.received()); time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); !cond(c.received()); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("waited in vain for %s; there is %q", what, c.received())
 			}

@@ -160,7 +160,7 @@ func (w *shelf) ended(s admin.Service, id string) (i store.Import) {
 // until waits for a condition, and fails the test if it does not come true.
 func (w *shelf) until(what string, is func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("never: %s", what)
 		}

@@ -185,7 +185,7 @@ func (h *theatre) bring(r *recordingtest.Recording) {
 // eventually waits for a condition.
 func (h *theatre) eventually(what string, fn func() bool) {
 	h.t.Helper()
-	for end := time.Now().Add(time.Minute); !fn(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !fn(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			h.t.Fatalf("never: %s", what)
 		}

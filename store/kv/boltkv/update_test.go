@@ -56,7 +56,7 @@ func (e *Engine) waiting() int {
 // await waits until n updates are in the queue.
 func (b *busy) await(n int) {
 	b.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Microsecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Microsecond) {
 		got := b.waiting()
 		if got == n {
 			return
