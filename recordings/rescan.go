@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"scalelite/store"
 )
@@ -220,9 +221,13 @@ func (l *Library) readCopies(id string, r store.Recording, copies []copyOf) (for
 	return formats
 }
 
+// unknownAge is the age of files of which nobody knows with which tarball they
+// came, however new they look: no failed tarball is given up for them.
+func unknownAge() time.Time { return time.Unix(0, 0).UTC() }
+
 func (l *Library) readCopy(c copyOf, id string) incomingFormat {
 	dir := l.trees.path(c.state, c.kind, id)
-	f := incomingFormat{ImportedFormat: ImportedFormat{Type: c.kind}}
+	f := incomingFormat{ImportedFormat: ImportedFormat{Type: c.kind}, seen: unknownAge()}
 	f.Files, f.Bytes, f.err = count(dir)
 	if f.err == nil {
 		f.doc, f.err = readMetadata(dir)

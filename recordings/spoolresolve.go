@@ -66,11 +66,12 @@ func (s *Spool) removeFailed(name string) error {
 	return ignoreMissing(removeFile(s.failedPath(name + ".txt")))
 }
 
-// haveAll reports whether every format of a failed tarball is here in a version
-// that is no older. Its own may be among them, where it was imported in part.
+// haveAll reports whether every format of a failed tarball is in place in a
+// version that is no older. Its own may be among them, where it was imported in
+// part. As with newerFormat, a time that is still to come tells nothing.
 func (s *Spool) haveAll(ctx context.Context, why failure) (all bool, err error) {
+	now, trees := s.o.Now(), treesOf(s.o.Config)
 	err = s.o.Store.View(ctx, func(tx *store.Tx) error {
-		all = true
 		for _, name := range why.held {
 			kind, id, _ := strings.Cut(name, "/")
 			r, err := tx.Recording(id)
@@ -78,8 +79,11 @@ func (s *Spool) haveAll(ctx context.Context, why failure) (all bool, err error) 
 				return fmt.Errorf("read recording %s: %w", id, err)
 			}
 			f, ok := r.Format(kind)
-			if all = ok && !f.Age().Before(why.first); !all {
+			if all = ok && !f.Age().Before(why.first) && !f.Age().After(now); !all {
 				return nil
+			}
+			if all, err = exists(trees.path(r.State, kind, id)); !all {
+				return err
 			}
 		}
 		return nil

@@ -108,6 +108,58 @@ func TestSpoolFailedTarballIsSuperseded(t *testing.T) {
 	}
 }
 
+// Files of which nobody knows how old they are, or which a wrong clock made young,
+// or which are gone, are no reason to give up a failed tarball: it may be the only
+// copy of the newer version. A retry brings it.
+func TestSpoolKeepsFailedTarballsThatMayBeNewer(t *testing.T) {
+	t.Parallel()
+	for why, change := range map[string]func(s *shelf){
+		"the database was lost": func(s *shelf) {
+			must(s.t, s.db.Update(s.t.Context(), func(tx *store.Tx) error { return tx.PurgeRecording(idA) }))
+			_, err := s.Rescan(s.t.Context())
+			must(s.t, err)
+		},
+		"the clock was wrong": func(s *shelf) {
+			r := s.get(idA)
+			for i := range r.Formats {
+				r.Formats[i].Seen = time.Now().Add(5 * 365 * 24 * time.Hour)
+			}
+			must(s.t, s.db.Update(s.t.Context(), func(tx *store.Tx) error { return tx.PutRecording(r) }))
+		},
+		"a format is gone": func(s *shelf) {
+			_, err := s.Import(s.t.Context(), tarball(s.t, renamed(idA), video(idA)), nil)
+			must(s.t, err)
+			must(s.t, os.RemoveAll(s.trees.path(store.Published, "presentation", idA)))
+		},
+	} {
+		t.Run(why, func(t *testing.T) {
+			s := newShelf(t, inRealTime)
+			r := onShelf(s, newEventRig(t, nil))
+			s.imports(presentation(idA), video(idA))
+			r.o.Config.Tries = 1
+			r.o.Importer = importerFunc(func(context.Context, string, func(done, total int64)) (Imported, error) {
+				held := []ImportedFormat{{Type: "presentation"}, {Type: "video"}}
+				return Imported{}, &notTaken{errSpoolBroken, Imported{Recordings: []ImportedRecording{{ID: idA, Formats: held}}}}
+			})
+			r.start()
+			name := idA + ".tar"
+			r.fails(name, name, tarball(t, renamed(idA), video(idA)))
+			r.stop()
+			change(s)
+			r.make()
+			r.start()
+			if _, there := r.files()[name]; !there || !lexists(r.failedPath(name)) {
+				t.Fatal("it is not in failed_dir any more")
+			}
+			if _, err := r.Retry(t.Context(), []string{name}); err != nil {
+				t.Fatal(err)
+			}
+			r.imported(name)
+			s.wantFiles(store.Published, renamed(idA), video(idA))
+		})
+	}
+}
+
 // Two that failed, one after the other, end with what the later one has, in
 // whichever order they are tried again.
 func TestSpoolRetryOfTwoVersions(t *testing.T) {

@@ -89,7 +89,7 @@ type Format struct {
 	Bytes        int64     `json:"bytes"` // of those
 	ImportedAt   time.Time `json:"imported_at,omitzero"`
 	// Seen is when the tarball that brought it was first seen, zero if that was
-	// no earlier than its import.
+	// no earlier than its import, and 1970 if it is not known.
 	Seen time.Time `json:"seen,omitzero"`
 }
 
