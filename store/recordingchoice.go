@@ -124,11 +124,17 @@ func (tx *Tx) ranges(f RecordingFilter) (all [][]kv.Key, loose bool, err error) 
 	return all, loose, nil
 }
 
+// maxSpelled is the longest metadata key in bytes that any version took in.
+const maxSpelled = 1024
+
 // spellings returns a metadata key with those of the index that are the same but
 // for capitals: recordings that an early version imported stand there with their
 // keys as they were written.
 func (tx *Tx) spellings(key string) ([]string, error) {
 	found := []string{key}
+	if len(key) > maxSpelled {
+		return found, nil
+	}
 	for i, c := range []byte(key) {
 		if c < 'a' || c > 'z' {
 			continue
@@ -171,7 +177,8 @@ func distinct[S ~string](all []S) []S {
 	return slices.Compact(slices.Sorted(slices.Values(all)))
 }
 
-// maxSorted is how many positions are sorted in memory.
+// maxSorted is how many positions are sorted in memory, and two for each prefix
+// if that is more: it may be a whole ID.
 const maxSorted = 2000
 
 // beginning returns the places behind after of the recordings whose ID begins
@@ -185,7 +192,7 @@ func (tx *Tx) beginning(p prefixes, after *Position) (found placeList, few bool,
 			if err != nil {
 				return nil, false, err
 			}
-			if n++; n > maxSorted {
+			if n++; n > max(maxSorted, 2*len(p)) {
 				return nil, false, nil
 			}
 			if at := (Position{r.Start, r.ID}); after == nil || after.before(at) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -166,6 +167,7 @@ func (t countingTx) Get(key []byte) ([]byte, error) {
 }
 
 func (t countingTx) Scan(prefix, after []byte) iter.Seq2[kv.Item, error] {
+	*t.keys++ // it looks for one, whether there is any or not
 	return func(yield func(kv.Item, error) bool) {
 		for item, err := range t.Tx.Scan(prefix, after) {
 			if *t.keys++; !yield(item, err) {
@@ -179,7 +181,7 @@ func (t countingTx) Scan(prefix, after []byte) iter.Seq2[kv.Item, error] {
 // not return, and a rare condition spares the keys of a common one.
 func TestListsReadWhatTheyReturn(t *testing.T) {
 	t.Parallel()
-	const n = 1500
+	const n = 6000
 	var gets, keys int
 	f := storetest.OpenFile(t, filepath.Join(t.TempDir(), "a.db"), nil)
 	counted, err := store.New(t.Context(), counting{f.Engine, &gets, &keys}, store.Options{})
@@ -188,7 +190,11 @@ func TestListsReadWhatTheyReturn(t *testing.T) {
 	}
 	s := &shelf{t: t, store: counted, all: map[string]store.Recording{}}
 	var all []store.Recording
+	var ids []string
 	for i := range n {
+		if i < n/2 {
+			ids = append(ids, fmt.Sprintf("%04d", i))
+		}
 		all = append(all, store.Recording{
 			ID: fmt.Sprintf("%04d", i), MeetingID: "m", Start: int64(i), State: store.Published,
 			Imported: map[string]string{"origin": "moodle", "course": fmt.Sprint(i / 10)},
@@ -206,6 +212,8 @@ func TestListsReadWhatTheyReturn(t *testing.T) {
 		{"common", store.RecordingFilter{States: open, Meta: map[string][]string{"origin": origin}}, n, 0, 2*n + 100},
 		{"common twice", store.RecordingFilter{States: open, Meta: map[string][]string{"origin": origin}, Meetings: []string{"m"}}, n, 0, 3*n + 100},
 		{"rare", store.RecordingFilter{States: open, Meta: map[string][]string{"origin": origin, "course": {"7", "100"}}}, 20, 0, 400},
+		{"IDs", store.RecordingFilter{States: open, IDs: ids, Meetings: []string{"m"}}, n / 2, 0, 4*n/2 + 100},
+		{"a long key", store.RecordingFilter{States: open, Meta: map[string][]string{strings.Repeat("k", 50_000): origin}}, 0, 0, 100},
 		{"no state", store.RecordingFilter{States: []store.RecordingState{store.Deleted}, Meta: map[string][]string{"origin": origin}}, 0, 0, 100},
 		{"no tenant", store.RecordingFilter{States: open, Tenant: &origin[0], Meta: map[string][]string{"origin": origin}}, 0, 0, 100},
 	} {
