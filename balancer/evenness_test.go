@@ -13,6 +13,9 @@ const evennessDays = 12
 // robin and the rule that counts 1 for a meeting until the next poll.
 func TestEvenness(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it reckons through days, in one goroutine")
+	}
 	days := map[string][]float64{}
 	for seed := range uint64(evennessDays) {
 		figures := evennessOf(seed)

@@ -103,6 +103,9 @@ func TestLongListIsStreamed(t *testing.T) {
 // up goes on.
 func TestListAcrossLookups(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it lists many recordings")
+	}
 	s, all := withRecordings(t, settings{}), manyRecordings(listAhead+1)
 	for have, n := range []int{listAhead, len(all)} {
 		s.lay(all[have*listAhead : n]...)
