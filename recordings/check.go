@@ -56,7 +56,7 @@ func (l *Library) Check(ctx context.Context, how Repair) ([]Problem, error) {
 			l.log.Error("recording could not be repaired", "recording", id, "cause", err)
 		}
 	}
-	if _, err := l.sweepTrash(ctx); err != nil {
+	if err := l.trySweepTrash(ctx); err != nil {
 		return problems, err
 	}
 	left, err := l.checkAll(ctx)
