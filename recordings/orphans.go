@@ -148,21 +148,34 @@ func (l *Library) missingFormats(r store.Recording) (missing []store.Format, err
 	return missing, nil
 }
 
+// trashNames are the names in the trash by the recordings that they were made
+// for. They are read once for many recordings, and may be gone when looked at.
+type trashNames map[string][]string
+
+func (l *Library) readTrash() (trashNames, error) {
+	entries, err := os.ReadDir(l.trees.trash(""))
+	if err != nil {
+		return nil, err
+	}
+	names := trashNames{}
+	for _, e := range entries {
+		id := orphanID(e.Name())
+		names[id] = append(names[id], e.Name())
+	}
+	return names, nil
+}
+
 // inTrash returns where the trash has the files of a format that its recording
 // misses, "" if nowhere: as many files and bytes as were imported, and no record
 // of them.
-func (l *Library) inTrash(ctx context.Context, id string, f store.Format) (string, error) {
-	entries, err := os.ReadDir(l.trees.trash(""))
-	if err != nil {
-		return "", err
-	}
-	for _, e := range entries {
-		path := filepath.Join(l.trees.trash(e.Name()), f.Type)
-		if orphanID(e.Name()) != id || !whole(path, f) {
+func (l *Library) inTrash(ctx context.Context, trash trashNames, id string, f store.Format) (string, error) {
+	for _, name := range trash[id] {
+		path := filepath.Join(l.trees.trash(name), f.Type)
+		if !whole(path, f) {
 			continue
 		}
 		t, _, err := l.trashed(ctx, id)
-		if err != nil || t.Dir != e.Name() {
+		if err != nil || t.Dir != name {
 			return path, err
 		}
 	}
@@ -204,13 +217,13 @@ func (l *Library) checkOrphan(ctx context.Context, name string) (Problem, error)
 
 // fetch brings back from the trash what a recording misses. The caller holds its
 // lock.
-func (l *Library) fetch(ctx context.Context, r store.Recording) error {
+func (l *Library) fetch(ctx context.Context, trash trashNames, r store.Recording) error {
 	missing, err := l.missingFormats(r)
 	if err != nil {
 		return err
 	}
 	for _, f := range missing {
-		from, err := l.inTrash(ctx, r.ID, f)
+		from, err := l.inTrash(ctx, trash, r.ID, f)
 		if err != nil {
 			return err
 		}
