@@ -48,15 +48,19 @@ func (l *Library) Check(ctx context.Context, how Repair) ([]Problem, error) {
 	if err := l.resumeAll(ctx); err != nil {
 		return problems, err
 	}
+	trash, err := l.readTrash()
+	if err != nil {
+		return problems, err
+	}
 	for _, id := range idsOf(problems) {
-		if err := l.repair(ctx, id, how); err != nil {
+		if err := l.repair(ctx, trash, id, how); err != nil {
 			if ctx.Err() != nil {
 				return problems, err
 			}
 			l.log.Error("recording could not be repaired", "recording", id, "cause", err)
 		}
 	}
-	if _, err := l.sweepTrash(ctx); err != nil {
+	if err := l.trySweepTrash(ctx); err != nil {
 		return problems, err
 	}
 	left, err := l.checkAll(ctx)
@@ -76,9 +80,13 @@ func idsOf(problems []Problem) []string {
 }
 
 func (l *Library) checkAll(ctx context.Context) (problems []Problem, err error) {
+	trash, err := l.readTrash()
+	if err != nil {
+		return nil, err
+	}
 	err = l.pages(ctx, store.RecordingStates(), func(page []store.Recording) error {
 		for _, r := range page {
-			found, err := l.checkRecord(ctx, r.ID)
+			found, err := l.checkRecord(ctx, trash, r.ID)
 			if err != nil {
 				return err
 			}
@@ -107,7 +115,7 @@ func (l *Library) checkAll(ctx context.Context) (problems []Problem, err error) 
 }
 
 // checkRecord looks for the files of a record.
-func (l *Library) checkRecord(ctx context.Context, id string) (problems []Problem, err error) {
+func (l *Library) checkRecord(ctx context.Context, trash trashNames, id string) (problems []Problem, err error) {
 	release, err := l.locks.lock(ctx, id)
 	if err != nil {
 		return nil, err
@@ -125,7 +133,7 @@ func (l *Library) checkRecord(ctx context.Context, id string) (problems []Proble
 		return problems, nil
 	}
 	for _, f := range r.Formats {
-		p, err := l.checkFormat(ctx, r, f)
+		p, err := l.checkFormat(ctx, trash, r, f)
 		if err != nil {
 			return nil, err
 		}
@@ -154,7 +162,7 @@ const (
 )
 
 // checkFormat returns the problem of a format; without a kind if there is none.
-func (l *Library) checkFormat(ctx context.Context, r store.Recording, f store.Format) (Problem, error) {
+func (l *Library) checkFormat(ctx context.Context, trash trashNames, r store.Recording, f store.Format) (Problem, error) {
 	p := Problem{RecordID: r.ID, Format: f.Type}
 	right, wrong := l.trees.path(r.State, f.Type, r.ID), l.trees.path(opposite(r.State), f.Type, r.ID)
 	here, err := exists(right)
@@ -167,7 +175,7 @@ func (l *Library) checkFormat(ctx context.Context, r store.Recording, f store.Fo
 	}
 	switch {
 	case !here && !there:
-		trashed, err := l.inTrash(ctx, r.ID, f)
+		trashed, err := l.inTrash(ctx, trash, r.ID, f)
 		if err != nil {
 			return p, err
 		}
@@ -269,11 +277,11 @@ func (l *Library) checkTrash(ctx context.Context) (problems []Problem, err error
 }
 
 // repair mends what is wrong with one recording; see Check.
-func (l *Library) repair(ctx context.Context, id string, how Repair) error {
+func (l *Library) repair(ctx context.Context, trash trashNames, id string, how Repair) error {
 	if !PlainWord(id) {
 		return nil
 	}
-	if err := l.repairRecord(ctx, id, how); err != nil {
+	if err := l.repairRecord(ctx, trash, id, how); err != nil {
 		return err
 	}
 	r, err := l.adopt(ctx, id)
@@ -283,7 +291,7 @@ func (l *Library) repair(ctx context.Context, id string, how Repair) error {
 	return err
 }
 
-func (l *Library) repairRecord(ctx context.Context, id string, how Repair) error {
+func (l *Library) repairRecord(ctx context.Context, trash trashNames, id string, how Repair) error {
 	release, err := l.locks.lock(ctx, id)
 	if err != nil {
 		return err
@@ -299,7 +307,7 @@ func (l *Library) repairRecord(ctx context.Context, id string, how Repair) error
 	if r.State == store.Deleted {
 		return l.repairDeleted(ctx, r, how)
 	}
-	if err := errors.Join(l.move(r, r.State), l.fetch(ctx, r)); err != nil {
+	if err := errors.Join(l.move(r, r.State), l.fetch(ctx, trash, r)); err != nil {
 		return err
 	}
 	var formats []store.Format

@@ -175,7 +175,7 @@ func TestCrashChild(t *testing.T) {
 	if work == "" {
 		s, err := crashSpool(l, dir)
 		must(t, err)
-		s.restore()
+		s.restore(t.Context())
 	}
 	fmt.Println("begin")
 	if work != "" {

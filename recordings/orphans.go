@@ -3,6 +3,8 @@ package recordings
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,11 +18,15 @@ import (
 const orphanReason = "trash, no record"
 
 // sweepTrash removes what old orphans of the trash there are, and returns what
-// it removed. Empty directories among them go without a word.
+// it removed. Empty directories among them go without a word. The error names
+// those that could not be removed, and what can be done; the others are.
 func (l *Library) sweepTrash(ctx context.Context) ([]Pruned, error) {
 	names, err := l.trashOrphans(ctx)
 	var swept []Pruned
 	for _, name := range names {
+		if ctx.Err() != nil {
+			return swept, errors.Join(err, context.Cause(ctx))
+		}
 		if unix.Rmdir(l.trees.trash(name)) == nil {
 			continue
 		}
@@ -30,6 +36,17 @@ func (l *Library) sweepTrash(ctx context.Context) ([]Pruned, error) {
 		}
 	}
 	return swept, err
+}
+
+// trySweepTrash is sweepTrash amid other work, which must not end because
+// something stays in the trash: that is logged, and the error is that of ctx.
+func (l *Library) trySweepTrash(ctx context.Context) error {
+	_, err := l.sweepTrash(ctx)
+	if err != nil && ctx.Err() == nil {
+		l.log.Error("the trash could not be swept of all that no record knows; that is tried again", "cause", oneLine(err))
+		return nil
+	}
+	return err
 }
 
 func (l *Library) sweepOrphan(ctx context.Context, name string) (Pruned, bool, error) {
@@ -43,29 +60,35 @@ func (l *Library) sweepOrphan(ctx context.Context, name string) (Pruned, bool, e
 		return p, false, err
 	}
 	if err := l.discard(l.trees.trash(name)); err != nil {
-		return p, false, err
+		return p, false, l.stays(name, err)
 	}
 	l.log.Info("files that no record knows removed from the trash", "recording", p.ID, "path", l.trees.trash(name), "bytes", p.Bytes)
 	return p, true, nil
 }
 
-// oldOrphans lists what sweepTrash would remove.
+// stays is the error of an orphan that cannot be removed, with what can be done.
+func (l *Library) stays(name string, err error) error {
+	remedy := "see to its file system, or remove it"
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
+		remedy = writeRemedy(err, "remove it, or let it and all in it belong to")
+	}
+	return fmt.Errorf("what no record knows stays at %s: %w; %s", l.trees.trash(name), err, remedy)
+}
+
+// oldOrphans lists what sweepTrash would remove, of those that it can look at.
 func (l *Library) oldOrphans(ctx context.Context) ([]Pruned, error) {
 	names, err := l.trashOrphans(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var all []Pruned
 	for _, name := range names {
-		p, old, err := l.oldOrphan(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if old && !l.isEmpty(name) {
+		p, old, oneErr := l.oldOrphan(ctx, name)
+		if err = errors.Join(err, oneErr); old && oneErr == nil && !l.isEmpty(name) {
 			all = append(all, p)
 		}
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	return all, nil
+	return all, err
 }
 
 func (l *Library) isEmpty(name string) bool {
@@ -83,8 +106,11 @@ func (l *Library) oldOrphan(ctx context.Context, name string) (p Pruned, old boo
 	if absent(err) {
 		return p, false, nil // gone meanwhile
 	}
-	if err != nil || l.now().Sub(info.ModTime()) < l.settings.Load().trash {
-		return p, false, err
+	if err != nil {
+		return p, false, l.stays(name, err)
+	}
+	if l.now().Sub(info.ModTime()) < l.settings.Load().trash {
+		return p, false, nil
 	}
 	r, err := l.recording(ctx, nil, p.ID)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -97,8 +123,10 @@ func (l *Library) oldOrphan(ctx context.Context, name string) (p Pruned, old boo
 	if r.ID != "" {
 		p.Name, p.Start = r.Name, startOf(r)
 	}
-	_, p.Bytes, err = count(l.trees.trash(name))
-	return p, err == nil, err
+	if _, p.Bytes, err = count(l.trees.trash(name)); err != nil {
+		return p, false, l.stays(name, err)
+	}
+	return p, true, nil
 }
 
 // missingFormats are those formats of a recording that have files in neither
@@ -120,21 +148,34 @@ func (l *Library) missingFormats(r store.Recording) (missing []store.Format, err
 	return missing, nil
 }
 
+// trashNames are the names in the trash by the recordings that they were made
+// for. They are read once for many recordings, and may be gone when looked at.
+type trashNames map[string][]string
+
+func (l *Library) readTrash() (trashNames, error) {
+	entries, err := os.ReadDir(l.trees.trash(""))
+	if err != nil {
+		return nil, err
+	}
+	names := trashNames{}
+	for _, e := range entries {
+		id := orphanID(e.Name())
+		names[id] = append(names[id], e.Name())
+	}
+	return names, nil
+}
+
 // inTrash returns where the trash has the files of a format that its recording
 // misses, "" if nowhere: as many files and bytes as were imported, and no record
 // of them.
-func (l *Library) inTrash(ctx context.Context, id string, f store.Format) (string, error) {
-	entries, err := os.ReadDir(l.trees.trash(""))
-	if err != nil {
-		return "", err
-	}
-	for _, e := range entries {
-		path := filepath.Join(l.trees.trash(e.Name()), f.Type)
-		if orphanID(e.Name()) != id || !whole(path, f) {
+func (l *Library) inTrash(ctx context.Context, trash trashNames, id string, f store.Format) (string, error) {
+	for _, name := range trash[id] {
+		path := filepath.Join(l.trees.trash(name), f.Type)
+		if !whole(path, f) {
 			continue
 		}
 		t, _, err := l.trashed(ctx, id)
-		if err != nil || t.Dir != e.Name() {
+		if err != nil || t.Dir != name {
 			return path, err
 		}
 	}
@@ -155,7 +196,8 @@ func (l *Library) checkOrphan(ctx context.Context, name string) (Problem, error)
 	}
 	kinds, err := l.trashKinds(store.Trashed{Dir: name})
 	if err != nil && !absent(err) {
-		return p, err
+		p.Detail += fmt.Sprintf("; they cannot be read: %v", err)
+		return p, nil
 	}
 	missed := func(kind string) bool {
 		return slices.ContainsFunc(missing, func(f store.Format) bool {
@@ -175,13 +217,13 @@ func (l *Library) checkOrphan(ctx context.Context, name string) (Problem, error)
 
 // fetch brings back from the trash what a recording misses. The caller holds its
 // lock.
-func (l *Library) fetch(ctx context.Context, r store.Recording) error {
+func (l *Library) fetch(ctx context.Context, trash trashNames, r store.Recording) error {
 	missing, err := l.missingFormats(r)
 	if err != nil {
 		return err
 	}
 	for _, f := range missing {
-		from, err := l.inTrash(ctx, r.ID, f)
+		from, err := l.inTrash(ctx, trash, r.ID, f)
 		if err != nil {
 			return err
 		}

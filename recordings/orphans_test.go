@@ -2,6 +2,7 @@ package recordings
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -61,6 +62,22 @@ func TestT27OrphansOfTheTrash(t *testing.T) {
 			}
 			must(t, os.RemoveAll(young))
 		})
+	}
+}
+
+// missesInTrash makes recordings whose files are in the trash, which no record
+// knows.
+func (s *shelf) missesInTrash(n int) {
+	s.t.Helper()
+	for i := range n {
+		id := fmt.Sprintf("%040x-1600000000%03d", i, i)
+		s.imports(presentation(id))
+		before := s.get(id)
+		s.deletes(id)
+		must(s.t, s.db.Update(s.t.Context(), func(tx *store.Tx) error {
+			must(s.t, tx.DeleteTrashed(id))
+			return tx.PutRecording(before)
+		}))
 	}
 }
 

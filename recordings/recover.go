@@ -20,7 +20,7 @@ func (l *Library) recover(ctx context.Context) error {
 	if err := l.resumeAll(ctx); err != nil {
 		return err
 	}
-	if _, err := l.sweepTrash(ctx); err != nil {
+	if err := l.trySweepTrash(ctx); err != nil {
 		return err
 	}
 	l.sweep(filepath.Join(l.trees.work, asideDir))

@@ -15,7 +15,8 @@ import (
 // metadata says keep=true stays. With dryRun it only tells what it would do. It
 // also tries again to move files that could not be moved.
 //
-// An error about one recording does not keep it from the others.
+// An error about one recording, or about what no record knows, does not keep it
+// from the others.
 func (l *Library) Prune(ctx context.Context, dryRun bool) ([]Pruned, error) {
 	end, err := l.beginFiles(ctx)
 	if err != nil {
@@ -23,23 +24,20 @@ func (l *Library) Prune(ctx context.Context, dryRun bool) ([]Pruned, error) {
 	}
 	defer end()
 	orphans, err := l.pruneOrphans(ctx, dryRun)
-	if err != nil {
-		return orphans, err
-	}
+	errs := []error{err}
 	expired, err := l.expiredTrash(ctx)
 	if err != nil {
-		return nil, err
+		return orphans, errors.Join(append(errs, err)...)
 	}
 	old, err := l.tooOld(ctx)
 	if err != nil {
-		return nil, err
+		return orphans, errors.Join(append(errs, err)...)
 	}
 	candidates := append(expired, old...)
 	if dryRun {
-		return append(candidates, orphans...), nil
+		return append(candidates, orphans...), errors.Join(errs...)
 	}
 	var done []Pruned
-	var errs []error
 	for _, p := range candidates {
 		ok, err := l.pruneOne(ctx, p)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -84,6 +85,8 @@ type Spool struct {
 
 	seen    sightings  // of Run alone
 	failing sync.Mutex // held while a name in failed_dir is chosen and taken
+	// unresolved: failing was held when failed tarballs should have been resolved.
+	unresolved atomic.Bool
 
 	mu      sync.Mutex
 	entries map[string]*entry
@@ -166,7 +169,7 @@ func (s *Spool) loop(ctx, work context.Context, imports *sync.WaitGroup) {
 			rescan = s.nextRescan(now)
 		}
 		if p.due(now) {
-			w.renew()
+			w.renew(ctx)
 			p.looked(s.scan(work), now, s.o.Now(), s.o.Log)
 		}
 		next := earliest(rescan, p.at, s.dispatch(work, imports))

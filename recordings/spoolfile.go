@@ -100,7 +100,7 @@ func removeFile(path string) error { return os.Remove(path) }
 // so only if it is still the one that was worked on; else it returns errReplaced.
 // Between a look at a file and its removal another one could get its name, so it
 // is moved to a name that nobody else uses, and looked at there.
-func (s *Spool) take(e *entry, out func(path string) error) error {
+func (s *Spool) take(ctx context.Context, e *entry, out func(path string) error) error {
 	taken := filepath.Join(s.o.Config.SpoolDir, takenDir, e.File)
 	if err := os.Mkdir(filepath.Dir(taken), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -121,12 +121,13 @@ func (s *Spool) take(e *entry, out func(path string) error) error {
 			return nil
 		}
 	}
-	return errors.Join(err, s.giveBack(e.File))
+	return errors.Join(err, s.giveBack(ctx, e.File))
 }
 
 // giveBack puts what was taken back. If another tarball has the name by now, the
-// sender replaced what was taken, and it goes to failed_dir.
-func (s *Spool) giveBack(name string) error {
+// sender replaced what was taken, and it goes to failed_dir; where ctx ends that,
+// with the next start.
+func (s *Spool) giveBack(ctx context.Context, name string) error {
 	taken := filepath.Join(s.o.Config.SpoolDir, takenDir, name)
 	err := renameFree(taken, s.path(name))
 	s.o.Step("gave the tarball back")
@@ -134,15 +135,15 @@ func (s *Spool) giveBack(name string) error {
 		return ignoreMissing(err)
 	}
 	now := s.o.Now()
-	return s.quarantine(context.Background(), taken, failure{file: name, since: now, first: now, reason: errReplaced.Error()})
+	return s.quarantine(ctx, taken, failure{file: name, since: now, first: now, reason: errReplaced.Error()})
 }
 
 // restore puts in order what a crash may have left in the directories.
-func (s *Spool) restore() {
-	s.resolve(context.Background())
+func (s *Spool) restore(ctx context.Context) {
+	s.resolve(ctx)
 	taken, _ := os.ReadDir(filepath.Join(s.o.Config.SpoolDir, takenDir))
 	for _, f := range taken {
-		if err := s.giveBack(f.Name()); err != nil {
+		if err := s.giveBack(ctx, f.Name()); err != nil && ctx.Err() == nil {
 			s.o.Log.Error("spool could not take back a tarball", "file", f.Name(), "cause", err)
 		}
 	}
@@ -160,18 +161,24 @@ func (s *Spool) restore() {
 // quarantine moves a file to failed_dir under a free name, with a text beside it.
 // If the same tarball lies there already, that one stays, with the newer text.
 func (s *Spool) quarantine(ctx context.Context, path string, why failure) error {
-	s.failing.Lock()
-	defer s.failing.Unlock()
 	if err := os.MkdirAll(s.o.Config.FailedDir, 0o775); err != nil {
 		return err
 	}
-	same, err := s.failedBefore(ctx, path, why)
-	if err != nil {
-		return err
+	for {
+		alike := s.alike(path, why)
+		same, err := s.failedBefore(ctx, path, alike) // which may take long: others need not wait for it
+		if err != nil {
+			return err
+		}
+		s.o.Step("compared the tarball")
+		if done, err := s.fail(ctx, path, why, alike, same); done || err != nil {
+			return err
+		}
 	}
-	if same != "" {
-		return s.failAgain(path, same, why)
-	}
+}
+
+// setApart moves a file to failed_dir. The caller holds failing.
+func (s *Spool) setApart(ctx context.Context, path string, why failure) error {
 	name := s.freeFailedName(filepath.Base(path))
 	note := s.failedPath(name + ".txt")
 	if err := os.WriteFile(note, []byte(why.text(name)), 0o644); err != nil {

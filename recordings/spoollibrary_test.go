@@ -22,11 +22,11 @@ import (
 // database.
 func onShelf(s *shelf, r *spoolRig) *spoolRig {
 	r.t.Helper()
-	noEvents, settle := r.options.NoEvents, r.settleTime
+	noEvents := r.options.NoEvents
 	r.store, r.options.Config, r.options.Importer = s.db, s.options.Config, s.Library
 	r.options.Config.Rescan = "@every 24h"
 	r.make()
-	r.o.NoEvents, r.settleTime = noEvents, settle
+	r.o.NoEvents, r.settleTime = noEvents, 0 // what comes may come before the events do
 	return r
 }
 

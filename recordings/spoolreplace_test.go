@@ -120,7 +120,7 @@ func TestSpoolTakesOnlyWhatItKnows(t *testing.T) {
 	}
 	r.rename("a.tar", "not read yet")
 	known := &entry{Import: store.Import{File: "a.tar"}, print: print}
-	if err := r.take(known, removeFile); !errors.Is(err, errReplaced) {
+	if err := r.take(t.Context(), known, removeFile); !errors.Is(err, errReplaced) {
 		t.Errorf("take: %v", err)
 	}
 	if content, err := os.ReadFile(r.path("a.tar")); err != nil || string(content) != "not read yet" {
@@ -132,7 +132,7 @@ func TestSpoolTakesOnlyWhatItKnows(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.rename("a.tar", "the third")
-	if err := r.giveBack("a.tar"); err != nil {
+	if err := r.giveBack(t.Context(), "a.tar"); err != nil {
 		t.Fatal(err)
 	}
 	if content, err := os.ReadFile(r.path("a.tar")); err != nil || string(content) != "the third" {

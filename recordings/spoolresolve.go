@@ -27,14 +27,17 @@ func (s *Spool) resolve(ctx context.Context, recordings ...string) {
 		if !isTarball(f.Name()) || len(recordings) > 0 && !slices.ContainsFunc(recordings, named) {
 			continue
 		}
-		if err := s.resolveOne(ctx, f.Name()); err != nil {
+		if err := s.resolveOne(ctx, f.Name()); err != nil && ctx.Err() == nil {
 			s.o.Log.Warn("a failed tarball that is not needed any more could not be removed", "file", f.Name(), "cause", err)
 		}
 	}
 }
 
 func (s *Spool) resolveOne(ctx context.Context, name string) error {
-	s.failing.Lock()
+	if !s.failing.TryLock() {
+		s.unresolved.Store(true) // a tarball is just moved, which may take long; a later look does it
+		return nil
+	}
 	defer s.failing.Unlock()
 	info, err := os.Lstat(s.failedPath(name))
 	if err != nil {

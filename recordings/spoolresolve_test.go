@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,6 +159,28 @@ func TestSpoolKeepsFailedTarballsThatMayBeNewer(t *testing.T) {
 			s.wantFiles(store.Published, renamed(idA), video(idA))
 		})
 	}
+}
+
+// What a tarball on its way to failed_dir keeps from going, as that may take long,
+// goes later: nobody waits for it.
+func TestSpoolResolvesLater(t *testing.T) {
+	s := newShelf(t, inRealTime)
+	r := onShelf(s, newEventRig(t, nil))
+	r.start()
+	name := idA + ".tar"
+	r.fails(name, name, tarball(t, presentation(idA), brokenVideo(idA)))
+	r.failing.Lock()
+	unlock := sync.OnceFunc(r.failing.Unlock)
+	defer unlock()
+	r.sendAs(name, tarball(t, presentation(idA), video(idA)))
+	r.imported(name)
+	r.eventually("it has left the spool", func() bool { return !lexists(r.path(name)) })
+	if !lexists(r.failedPath(name)) {
+		t.Fatal("the failed one went while another was moved")
+	}
+	unlock()
+	r.Look() // as the schedule does
+	r.eventually("nothing has failed any more", func() bool { return len(r.files()) == 0 && !lexists(r.failedPath(name)) })
 }
 
 // Two that failed, one after the other, end with what the later one has, in

@@ -6,18 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// failedBefore returns the name in failed_dir of the same tarball, which had the
-// same name in the spool and has the same content, "" if there is none. One that
-// cannot be read is not the same. The error is that of ctx.
-func (s *Spool) failedBefore(ctx context.Context, path string, why failure) (string, error) {
+// alike are the tarballs of failed_dir, by name, that may be the same as one: they
+// had the same name in the spool, and are as large.
+func (s *Spool) alike(path string, why failure) map[string]fingerprint {
+	all := map[string]fingerprint{}
 	info, err := os.Lstat(path)
 	if err != nil {
-		return "", nil
+		return all
 	}
 	found, _ := os.ReadDir(s.o.Config.FailedDir)
 	for _, f := range found {
@@ -25,15 +27,24 @@ func (s *Spool) failedBefore(ctx context.Context, path string, why failure) (str
 		if err != nil || !isTarball(f.Name()) || !other.Mode().IsRegular() || other.Size() != info.Size() {
 			continue
 		}
-		if s.failureOf(f.Name()).file != strings.TrimSpace(strings.Map(printable, why.file)) {
-			continue
+		if s.failureOf(f.Name()).file == strings.TrimSpace(strings.Map(printable, why.file)) {
+			all[f.Name()] = fingerprintOfInfo(other)
 		}
-		same, err := sameContent(ctx, path, s.failedPath(f.Name()))
+	}
+	return all
+}
+
+// failedBefore returns the name in failed_dir of the same tarball, among those
+// that are alike the one with the same content, "" if there is none. One that
+// cannot be read is not the same. The error is that of ctx.
+func (s *Spool) failedBefore(ctx context.Context, path string, alike map[string]fingerprint) (string, error) {
+	for _, name := range slices.Sorted(maps.Keys(alike)) {
+		same, err := sameContent(ctx, path, s.failedPath(name))
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
 		if err == nil && same {
-			return f.Name(), nil
+			return name, nil
 		}
 	}
 	return "", nil
@@ -66,6 +77,20 @@ func sameContent(ctx context.Context, a, b string) (bool, error) {
 }
 
 func atEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
+
+// fail does what quarantine is for, by what failedBefore has found among those
+// that were alike. If these are others by now, it does nothing and tells so.
+func (s *Spool) fail(ctx context.Context, path string, why failure, alike map[string]fingerprint, same string) (bool, error) {
+	s.failing.Lock()
+	defer s.failing.Unlock()
+	if !maps.Equal(alike, s.alike(path, why)) {
+		return false, nil
+	}
+	if same != "" {
+		return true, s.failAgain(path, same, why)
+	}
+	return true, s.setApart(ctx, path, why)
+}
 
 // failAgain notes that a tarball of failed_dir came and failed once more, and
 // removes the one that came. The caller holds failing.

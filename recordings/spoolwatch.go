@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,8 +19,9 @@ type watch struct {
 }
 
 // renew watches the directory, again if another one is there now: it may have
-// been made or mounted anew.
-func (w *watch) renew() {
+// been made or mounted anew. ctx is that of Run: it ends what is put in order for
+// another directory.
+func (w *watch) renew(ctx context.Context) {
 	dir := w.spool.o.Config.SpoolDir
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -27,7 +29,9 @@ func (w *watch) renew() {
 	}
 	same := w.dir != nil && os.SameFile(info, w.dir)
 	if !same {
-		w.spool.restore()
+		w.spool.restore(ctx)
+	} else if w.spool.unresolved.Swap(false) {
+		w.spool.resolve(ctx)
 	}
 	if w.spool.o.NoEvents || same && w.watcher != nil && slices.Contains(w.watcher.WatchList(), dir) {
 		w.dir = info

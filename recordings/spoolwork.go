@@ -24,7 +24,7 @@ func (s *Spool) carry(ctx context.Context, e *entry) {
 	case e.State == store.ImportImporting: // interrupted
 		e.State = store.ImportWaiting
 	case e.todo == discard:
-		gone = s.discard(e)
+		gone = s.discard(ctx, e)
 	case e.todo == setAside:
 		gone = s.setAside(ctx, e)
 	}
@@ -206,14 +206,14 @@ func (s *Spool) show(e *entry) {
 }
 
 // discard removes an imported tarball, and tells whether nothing is left to do.
-func (s *Spool) discard(e *entry) bool {
-	return s.settled(e, s.take(e, removeFile))
+func (s *Spool) discard(ctx context.Context, e *entry) bool {
+	return s.settled(e, s.take(ctx, e, removeFile))
 }
 
 // setAside moves a tarball to failed_dir, with the reason beside it, and tells
 // whether nothing is left to do.
 func (s *Spool) setAside(ctx context.Context, e *entry) bool {
-	return s.settled(e, s.take(e, func(path string) error { return s.quarantine(ctx, path, noteOf(e)) }))
+	return s.settled(e, s.take(ctx, e, func(path string) error { return s.quarantine(ctx, path, noteOf(e)) }))
 }
 
 // settled tells whether a tarball has left the spool. If it could not be moved,

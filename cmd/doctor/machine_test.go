@@ -272,7 +272,7 @@ func TestSpool(t *testing.T) {
 		"failed": {[]recordings.SpoolFile{
 			{Name: "b-2.tar", State: store.ImportFailed, Since: ago(time.Hour), Reason: "no metadata"},
 			{Name: "a-1.tar", State: store.ImportFailed, Since: ago(50 * time.Hour), Reason: "the tar\nis cut"},
-		}, Fail, []string{"2 tarballs were given up, the first is a-1.tar, 2 d 2 h ago: the tar is cut", "recordings retry a-1.tar", "a-1.tar.txt"}},
+		}, Fail, []string{"2 tarballs were given up, the first is a-1.tar, 2 d 2 h ago: the tar is cut", "recordings retry a-1.tar", "recordings drop a-1.tar"}},
 		"waiting": {[]recordings.SpoolFile{{Name: "a-1.tar", State: store.ImportWaiting, Since: ago(2 * time.Hour), Reason: "a server is away"}}, Warn,
 			[]string{"1 tarball waits for longer than 1 h", "a server is away"}},
 		"no space": {[]recordings.SpoolFile{{Name: "a-1.tar", State: store.ImportWaiting, Since: ago(2 * time.Hour), Reason: recordings.ErrNoSpace.Error()}}, Fail,
@@ -304,7 +304,7 @@ func TestSpool(t *testing.T) {
 		w.stopped()
 		w.write("failed/a-1.tar", "x")
 		w.write("failed/a-1.tar.txt", "file: a-1.tar\nreason: no metadata.xml\n")
-		only(t, w.look("spool")).want(t, Fail, "1 tarball was given up", "no metadata.xml", "recordings retry a-1.tar")
+		only(t, w.look("spool")).want(t, Fail, "1 tarball was given up", "no metadata.xml", "recordings retry a-1.tar", "recordings drop a-1.tar")
 		if err := os.Rename(w.path("failed", "a-1.tar"), w.path("spool", "a-1.tar")); err != nil {
 			t.Fatal(err)
 		}

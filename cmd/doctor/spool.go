@@ -137,14 +137,13 @@ func (p *patient) failedFiles(files []recordings.SpoolFile) []Finding {
 		return nil
 	}
 	f := oldest(files)
-	path := filepath.Join(p.cfg.Recordings.FailedDir, f.Name)
 	reason := firstLine(f.Reason)
 	if reason == "" {
 		reason = "no reason is known"
 	}
 	return []Finding{fail(p.cfg.Recordings.FailedDir, "%s given up, the first is %s: %s", countWere(len(files), "tarball"), p.since(f), reason).
 		because("These recordings do not appear.").
-		do("mend the cause and have them tried again; if nothing can be mended, delete the tarball with its text: "+p.root("rm", "--", path, path+".txt"),
+		do("mend the cause and have them tried again; if nothing can be mended, remove the tarball: "+p.asOperator("recordings", "drop", f.Name),
 			p.asOperator("recordings", "spool"), p.asOperator("recordings", "retry", f.Name))}
 }
 

@@ -329,6 +329,9 @@ func TestStatusWithoutASpool(t *testing.T) {
 		if err != nil || st.Published != 1 || st.Disk.Published == 0 || !strings.Contains(st.Spool.Error, w.config.SpoolDir) {
 			t.Errorf("%+v, %v", st, err)
 		}
+		if strings.Contains(st.Spool.Error, "\n") || !strings.Contains(st.Spool.Error, "; the spool "+w.config.SpoolDir+" is not writable") {
+			t.Errorf("in the table: %q", st.Spool.Error)
+		}
 	})
 }
 
@@ -365,6 +368,16 @@ func TestStatusTellsOfADiskThatIsNotThere(t *testing.T) {
 		results, err := s.PublishRecordings(t.Context(), []string{recA}, false)
 		if err != nil || len(results) != 1 || results[0].Changed || !strings.Contains(results[0].Error, "recordings rescan") {
 			t.Errorf("unpublish: %+v, %v", results, err)
+		}
+		// The spool is on the same disk: one thing is wrong, and it is said once.
+		if err := os.Rename(w.config.SpoolDir, w.config.SpoolDir+"-away"); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := s.RecordingsStatus(t.Context()); err != nil || strings.Count(st.Spool.Error, recordings.ErrNotInPlace.Error()) != 1 || strings.Contains(st.Spool.Error, "no such file") || strings.Contains(st.Spool.Error, "\n") {
+			t.Errorf("%q, %v", st.Spool.Error, err)
+		}
+		if err := os.Rename(w.config.SpoolDir+"-away", w.config.SpoolDir); err != nil {
+			t.Fatal(err)
 		}
 		if err := errors.Join(os.Remove(w.config.PublishedDir), os.Rename(away, w.config.PublishedDir)); err != nil {
 			t.Fatal(err)

@@ -23,19 +23,27 @@ func (l *Local) RecordingsStatus(ctx context.Context) (RecordingsStatus, error) 
 		return RecordingsStatus{}, explain(ctx, fmt.Errorf("count the recordings: %w", err))
 	}
 	if s.Disk, err = diskStatus(ctx, parts.Library); err != nil {
-		s.Disk = DiskStatus{Error: err.Error()}
+		s.Disk = DiskStatus{Error: oneLine(err)}
 	}
 	files, err := l.SpoolFiles(ctx)
 	s.Spool = countSpool(files)
 	away := parts.Library.InPlace(ctx)
-	if errors.Is(away, recordings.ErrNotInPlace) { // the numbers would be those of another disk
-		s.Disk = DiskStatus{Error: recordings.ErrNotInPlace.Error()}
-		err = errors.Join(away, err)
-	}
-	if err = errors.Join(err, parts.Spool.Writable()); err != nil {
-		s.Spool.Error = err.Error()
+	if errors.Is(away, recordings.ErrNotInPlace) {
+		// The numbers would be those of another disk, and what else is wrong follows.
+		s.Disk, s.Spool.Error = DiskStatus{Error: recordings.ErrNotInPlace.Error()}, oneLine(away)
+	} else {
+		s.Spool.Error = oneLine(err, parts.Spool.Writable())
 	}
 	return s, explain(ctx, ctx.Err())
+}
+
+// oneLine is the text of errors for one cell of a table, empty if there are none.
+func oneLine(errs ...error) string {
+	err := errors.Join(errs...)
+	if err == nil {
+		return ""
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
 func diskStatus(ctx context.Context, library *recordings.Library) (DiskStatus, error) {
