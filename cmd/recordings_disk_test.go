@@ -27,14 +27,14 @@ func TestDiskThatIsNotMounted(t *testing.T) {
 	}
 	p.start()
 	p.meetingsAreServed()
-	const remedy = "scalelite recordings rescan"
+	const remedy = "scalelite recordings rescan --accept-directories"
 	m := made{id: id("late"), meeting: "room", version: 1, formats: []string{"presentation"}, size: 1000}
 	p.place(m)
 	eventually(t, "the tarball to be held back", func() bool { return p.metric("scalelite_spool_held_files") == "1" })
 	if status, err := p.upload(server, made{id: id("upload"), meeting: "room", formats: m.formats}); err != nil || status != http.StatusServiceUnavailable {
 		t.Errorf("upload: %d, %v", status, err)
 	}
-	for _, args := range [][]string{{"import", p.sampleTar()}, {"unpublish", sampleID}, {"delete", "--yes", sampleID}, {"prune"}, {"check"}} {
+	for _, args := range [][]string{{"import", p.sampleTar()}, {"unpublish", sampleID}, {"delete", "--yes", sampleID}, {"prune"}, {"check"}, {"rescan"}} {
 		if out, errOut, err := p.run(append([]string{"recordings"}, args...)...); err == nil || !strings.Contains(out+errOut, p.path("disk", "published")) || !strings.Contains(out+errOut, remedy) {
 			t.Errorf("%s: %v\n%s%s", args[0], err, out, errOut)
 		}

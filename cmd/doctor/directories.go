@@ -84,7 +84,8 @@ func (p *patient) notInPlace() Finding {
 	path := p.cfg.Recordings.PublishedDir
 	return fail(path, "%s", p.exam.NotInPlace).
 		because("Until then tarballs wait, nothing is published, hidden or deleted, and recordings do not play; meetings are not affected.").
-		do("mount what belongs there, or accept the directories as they are", shell("findmnt", "--target", existing(path)), p.asOperator("recordings", "rescan"))
+		do("mount what belongs there; only if the directories were moved, restored or emptied on purpose, accept them as they are",
+			shell("findmnt", "--target", existing(path)), p.asOperator("recordings", "rescan", "--accept-directories"))
 }
 
 // install is the command that makes a directory as the service needs it.

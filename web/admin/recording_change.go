@@ -216,12 +216,12 @@ func (l *Local) CheckRecordings(ctx context.Context, how recordings.Repair) ([]r
 }
 
 // RescanRecordings makes records for files that have none. Beside an error it
-// returns what it added until then.
-func (l *Local) RescanRecordings(ctx context.Context) ([]recordings.ImportedRecording, error) {
+// returns what it did until then.
+func (l *Local) RescanRecordings(ctx context.Context, accept bool) (recordings.Rescanned, error) {
 	parts, err := l.parts(ctx)
 	if err != nil {
-		return []recordings.ImportedRecording{}, err
+		return recordings.Rescanned{Accepted: []recordings.AcceptedDirectory{}, Added: []recordings.ImportedRecording{}}, err
 	}
-	added, err := parts.Library.Rescan(ctx)
-	return list(added), explain(ctx, err)
+	done, err := parts.Library.Rescan(ctx, accept)
+	return recordings.Rescanned{Accepted: list(done.Accepted), Added: list(done.Added)}, explain(ctx, err)
 }

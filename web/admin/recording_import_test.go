@@ -352,7 +352,7 @@ func TestStatusTellsOfADiskThatIsNotThere(t *testing.T) {
 		}
 		w.until("the tarball is held back", func() bool {
 			st, err := s.RecordingsStatus(t.Context())
-			if err != nil || st.Published != 1 || st.Disk.Error == "" || !strings.Contains(st.Spool.Error, "recordings rescan") {
+			if err != nil || st.Published != 1 || st.Disk.Error == "" || !strings.Contains(st.Spool.Error, "rescan --accept-directories") {
 				t.Fatalf("%+v, %v", st, err)
 			}
 			return st.Spool.Waiting == 1 && st.Spool.Unplaced == 1
@@ -361,6 +361,11 @@ func TestStatusTellsOfADiskThatIsNotThere(t *testing.T) {
 		e, err := s.Examine(t.Context(), admin.ExamineQuery{Trees: &trees, Brief: true})
 		if err != nil || !strings.Contains(e.NotInPlace, w.config.PublishedDir) {
 			t.Errorf("%+v, %v", e, err)
+		}
+		done, err := s.RescanRecordings(t.Context(), false)
+		wantCode(t, err, admin.Conflict, w.config.PublishedDir, "1 recording has its files there", "rescan --accept-directories")
+		if len(done.Accepted)+len(done.Added) > 0 {
+			t.Errorf("%+v", done)
 		}
 		results, err := s.PublishRecordings(t.Context(), []string{recA}, false)
 		if err != nil || len(results) != 1 || results[0].Changed || !strings.Contains(results[0].Error, "recordings rescan") {
