@@ -24,12 +24,22 @@ type places struct {
 // an ErrNotInPlace that says which is not, and what can be done. Directories that
 // are back are put in order first, as by Open.
 func (l *Library) InPlace(ctx context.Context) error {
+	_, err := l.Place(ctx)
+	return err
+}
+
+// Place is InPlace, and returns the ID of the directories: others that are
+// accepted in their place get another.
+func (l *Library) Place(ctx context.Context) (string, error) {
 	end, err := l.beginFiles(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
-	end()
-	return nil
+	defer end()
+	if id := l.places.mark.Load(); id != nil {
+		return *id, nil
+	}
+	return "", ErrNotInPlace // just now they are looked at anew
 }
 
 // inPlace is asked before each work: a disk may be unmounted at any time.

@@ -223,5 +223,9 @@ func (l *Local) RescanRecordings(ctx context.Context, accept bool) (recordings.R
 		return recordings.Rescanned{Accepted: []recordings.AcceptedDirectory{}, Added: []recordings.ImportedRecording{}}, err
 	}
 	done, err := parts.Library.Rescan(ctx, accept)
+	if len(done.Accepted) > 0 { // the spool may have been on the disk that was before
+		err = errors.Join(err, parts.Spool.MakeDirs(ctx))
+		parts.Spool.Look()
+	}
 	return recordings.Rescanned{Accepted: list(done.Accepted), Added: list(done.Added)}, explain(ctx, err)
 }

@@ -332,6 +332,37 @@ func TestStatusWithoutASpool(t *testing.T) {
 	})
 }
 
+// Directories that are accepted, with the spool on the disk that is away: they are
+// told, and the next tarball comes in.
+func TestRescanAcceptsDirectories(t *testing.T) {
+	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
+		w.imported(nil, recA)
+		for _, dir := range []string{w.config.WorkDir, w.config.PublishedDir, w.config.UnpublishedDir, w.config.SpoolDir, w.config.FailedDir} {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := s.RescanRecordings(t.Context(), false)
+		wantCode(t, err, admin.Conflict, "1 recording has its files there")
+		done, err := s.RescanRecordings(t.Context(), true)
+		if err != nil || len(done.Accepted) != 3 || done.Accepted[1].Path != w.config.PublishedDir || done.Added == nil {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		if files, err := s.SpoolFiles(t.Context()); err != nil || len(files) != 0 {
+			t.Errorf("spool: %+v, %v", files, err)
+		}
+		content := tarball(t, nil, recB)
+		id, err := s.ImportRecording(t.Context(), "rec.tar", int64(len(content)), bytes.NewReader(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.until("it is imported", func() bool {
+			i, err := s.Import(t.Context(), id)
+			return err == nil && i.State == store.ImportImported
+		})
+	})
+}
+
 // A disk that is not mounted: what is taken by hand would be lost below it.
 func TestStatusTellsOfADiskThatIsNotThere(t *testing.T) {
 	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
