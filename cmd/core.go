@@ -83,9 +83,8 @@ func (c *core) openRecordings(ctx context.Context, l *config.Loaded, log *slog.L
 		HS512:     slices.Equal(l.Config.Web.Algorithms(), []bbb.Algorithm{bbb.SHA512}),
 		UserAgent: "scalelite/" + build().Version, Log: log,
 	})
-	away := c.library.InPlace(ctx)
 	c.spool, err = recordings.NewSpool(recordings.SpoolOptions{
-		Absent: errors.Is(away, recordings.ErrNotInPlace),
+		Place:  c.library.Place,
 		Config: l.Config.Recordings, Importer: counted(c.library), Store: c.store, Log: log, Imported: c.outbox.Wake,
 	})
 	return err

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -27,14 +28,14 @@ func TestDiskThatIsNotMounted(t *testing.T) {
 	}
 	p.start()
 	p.meetingsAreServed()
-	const remedy = "scalelite recordings rescan"
+	const remedy = "scalelite recordings rescan --accept-directories"
 	m := made{id: id("late"), meeting: "room", version: 1, formats: []string{"presentation"}, size: 1000}
 	p.place(m)
 	eventually(t, "the tarball to be held back", func() bool { return p.metric("scalelite_spool_held_files") == "1" })
 	if status, err := p.upload(server, made{id: id("upload"), meeting: "room", formats: m.formats}); err != nil || status != http.StatusServiceUnavailable {
 		t.Errorf("upload: %d, %v", status, err)
 	}
-	for _, args := range [][]string{{"import", p.sampleTar()}, {"unpublish", sampleID}, {"delete", "--yes", sampleID}, {"prune"}, {"check"}} {
+	for _, args := range [][]string{{"import", p.sampleTar()}, {"unpublish", sampleID}, {"delete", "--yes", sampleID}, {"prune"}, {"check"}, {"rescan"}} {
 		if out, errOut, err := p.run(append([]string{"recordings"}, args...)...); err == nil || !strings.Contains(out+errOut, p.path("disk", "published")) || !strings.Contains(out+errOut, remedy) {
 			t.Errorf("%s: %v\n%s%s", args[0], err, out, errOut)
 		}
@@ -72,6 +73,72 @@ func TestDiskThatIsNotMounted(t *testing.T) {
 	if value := p.metric("scalelite_recordings_readable"); value != "1" {
 		t.Errorf("readable: %s", value)
 	}
+}
+
+// TestDirectoriesAcceptedForADisk: only somebody who says so has directories
+// accepted in the place of a disk, and the spool with them; the disk is not taken
+// for them when it is back.
+func TestDirectoriesAcceptedForADisk(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t, "")
+	var dirs strings.Builder
+	dirs.WriteString("tries = 1\n")
+	for _, dir := range []string{"spool", "work", "published", "unpublished", "failed"} {
+		fmt.Fprintf(&dirs, "%s_dir = %q\n", dir, p.path("disk", dir))
+	}
+	p.configure(strings.TrimPrefix(p.base, "http://"), sections{recordings: dirs.String()})
+	p.start()
+	p.mustRun("recordings", "import", p.sampleTar())
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	swap := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(p.path(from), p.path(to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refuses := func(texts ...string) {
+		t.Helper()
+		out, errOut, err := p.run("recordings", "rescan")
+		for _, text := range append(texts, p.path("disk", "published"), "'scalelite recordings rescan --accept-directories'") {
+			if err == nil || out != "" || !strings.Contains(errOut, text) {
+				t.Errorf("rescan: %v, without %q\n%s%s", err, text, out, errOut)
+			}
+		}
+	}
+	swap("disk", "unmounted")
+	p.launch() // without a spool it is not healthy
+	eventually(t, "the admin socket", func() bool {
+		_, err := p.admin().Info(t.Context())
+		return err == nil
+	})
+	refuses("1 recording has its files there", "mount the disk")
+	if names := p.names("disk"); len(names) > 0 {
+		t.Errorf("below the mount point: %q", names)
+	}
+	out := p.mustRun("recordings", "rescan", "--accept-directories")
+	if head, _, ok := strings.Cut(out, "Nothing to add"); !ok || !strings.HasPrefix(head, "ACCEPTED") || strings.Count(head, p.path("disk")) != 3 {
+		t.Errorf("rescan:\n%s", out)
+	}
+	if out := p.mustRun("recordings", "spool"); !strings.Contains(out, "The spool is empty") {
+		t.Errorf("spool:\n%s", out)
+	}
+	m := made{id: id("since"), meeting: "room", version: 1, formats: []string{"presentation"}, size: 1000}
+	tarball := p.path(m.id + ".tar")
+	if err := os.WriteFile(tarball, m.tar(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.mustRun("recordings", "import", tarball)
+	swap("disk", "below")
+	swap("unmounted", "disk")
+	refuses("2 recordings have their files there", "of before others were taken in its place", "unmount")
+	if out, errOut, err := p.run("recordings", "unpublish", m.id); err == nil || !strings.Contains(out+errOut, "unmount") {
+		t.Errorf("unpublish: %v\n%s%s", err, out, errOut)
+	}
+	swap("disk", "unmounted")
+	swap("below", "disk")
+	p.mustRun("recordings", "unpublish", m.id)
 }
 
 // meetingsAreServed: the service is healthy and answers the API.

@@ -23,13 +23,15 @@ type library struct {
 	protected int
 	pruned    []recordings.Pruned
 	problems  []recordings.Problem
-	rescanned []recordings.ImportedRecording
-	status    admin.RecordingsStatus
-	files     []recordings.SpoolFile
-	retried   []string
-	callbacks []admin.CallbackInfo
-	imports   []store.Import // what Import says, one after the other; the last one stays
-	received  map[string]string
+	rescanned recordings.Rescanned
+	// failRescan is the error of a rescan that began.
+	failRescan error
+	status     admin.RecordingsStatus
+	files      []recordings.SpoolFile
+	retried    []string
+	callbacks  []admin.CallbackInfo
+	imports    []store.Import // what Import says, one after the other; the last one stays
+	received   map[string]string
 }
 
 func (p *pool) Recordings(_ context.Context, q admin.RecordingQuery) (admin.RecordingPage, error) {
@@ -106,8 +108,9 @@ func (p *pool) CheckRecordings(_ context.Context, how recordings.Repair) ([]reco
 	return p.problems, p.fail
 }
 
-func (p *pool) RescanRecordings(context.Context) ([]recordings.ImportedRecording, error) {
-	return p.rescanned, p.fail
+func (p *pool) RescanRecordings(_ context.Context, accept bool) (recordings.Rescanned, error) {
+	p.called("rescan accept %t", accept)
+	return p.rescanned, errJoin(p.fail, p.failRescan)
 }
 
 func (p *pool) RecordingsStatus(context.Context) (admin.RecordingsStatus, error) {

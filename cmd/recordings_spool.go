@@ -139,7 +139,7 @@ func (a *app) printRetried(asked, moved []string) error {
 }
 
 func newRecordingsRescanCommand(a *app) *cobra.Command {
-	var asJSON bool
+	var accept, asJSON bool
 	c := &cobra.Command{
 		Use:   "rescan",
 		Short: "Make records for files that have none",
@@ -149,35 +149,61 @@ added: after a move from another machine, or when the database was lost. A
 recording is published or not by the directory it lies in. What was deleted stays
 deleted: its files are listed, and what to do to have it again.
 
-It also says that recordings.work_dir and those two are the right directories. The
-service knows them by the file .scalelite in each. Where that is missing or of
-another database, as on a disk that is not mounted, nothing is imported, published,
-hidden or deleted until the disk is back, or until this command accepts the
-directories as they are. Before you do, make sure that no disk is to be mounted.`,
+The service knows recordings.work_dir and those two by the file .scalelite in each.
+Where that is missing or of another database, as on a disk that is not mounted,
+nothing is imported, published, hidden or deleted until the disk is back. If the
+database has recordings whose files should be there, this command refuses then,
+too, and names the directories; if it has none, as when it was lost, they are taken
+as they are, and listed.
+
+--accept-directories takes them in any case, for directories that were moved,
+restored or emptied on purpose. Before you say so, make sure that no disk is to be
+mounted there: afterwards it does not count as that of the recordings any more.`,
 		Example: `  scalelite recordings rescan
-  scalelite recordings rescan --json | jq length`,
+  scalelite recordings rescan --accept-directories
+  scalelite recordings rescan --json | jq '.recordings | length'`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(c.Context(), changes, func(svc admin.Service) error {
-				added, err := svc.RescanRecordings(c.Context())
-				if err != nil && len(added) == 0 {
+				done, err := svc.RescanRecordings(c.Context(), accept)
+				if err != nil && len(done.Added) == 0 && len(done.Accepted) == 0 {
 					return err
 				}
 				if asJSON {
-					err = errors.Join(printJSON(a.stdout, list(added)), err)
+					done.Accepted, done.Added = list(done.Accepted), list(done.Added)
+					err = errors.Join(printJSON(a.stdout, done), err)
 				} else {
-					err = errors.Join(a.printRescanned(added), err)
+					err = errors.Join(a.printAccepted(done.Accepted), a.printRescanned(done.Added, err != nil), err)
 				}
-				return errors.Join(err, rescanFailures(added))
+				return errors.Join(err, rescanFailures(done.Added))
 			})
 		},
 	}
+	c.Flags().BoolVar(&accept, "accept-directories", false, "take the directories as they are, though recordings have their files in others")
 	jsonFlag(c, &asJSON)
 	return c
 }
 
-func (a *app) printRescanned(added []recordings.ImportedRecording) error {
+// printAccepted tells of directories that were not in place.
+func (a *app) printAccepted(dirs []recordings.AcceptedDirectory) error {
+	if len(dirs) == 0 {
+		return nil
+	}
+	t := newTable(a.stdout, "ACCEPTED", "DIRECTORY", "BEFORE")
+	for _, d := range dirs {
+		t.row(d.Key, d.Path, d.Before)
+	}
+	err := t.flush()
+	_, e := fmt.Fprint(a.stdout, "\nThese are the directories of the recordings from now on. 'scalelite recordings check'\nlists the recordings that have no files there.\n\n")
+	return errors.Join(err, e)
+}
+
+// printRescanned tells what was added; broke: there may be more to add.
+func (a *app) printRescanned(added []recordings.ImportedRecording, broke bool) error {
 	if len(added) == 0 {
+		if broke {
+			return nil
+		}
 		_, err := fmt.Fprintln(a.stdout, "Nothing to add: all files have their record.")
 		return err
 	}

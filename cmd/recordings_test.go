@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,7 +108,7 @@ func TestEmptyListsOfRecordings(t *testing.T) {
 	t.Parallel()
 	p := twoServers()
 	s := newSession(t, p)
-	for _, args := range [][]string{{"recordings"}, {"recordings", "spool"}, {"recordings", "rescan"}, {"recordings", "prune"},
+	for _, args := range [][]string{{"recordings"}, {"recordings", "spool"}, {"recordings", "prune"},
 		{"recordings", "check"}, {"callbacks"}} {
 		if out := s.ok(append(args, "--json")...); out != "[]\n" {
 			t.Errorf("%s --json: %q", args, out)
@@ -349,7 +351,7 @@ Not listed: 2 ignored files.
 func TestRescan(t *testing.T) {
 	t.Parallel()
 	p := withRecordings()
-	p.rescanned = []recordings.ImportedRecording{
+	p.rescanned.Added = []recordings.ImportedRecording{
 		{ID: recA, Formats: []recordings.ImportedFormat{{Type: "presentation", Files: 4, Bytes: 1 << 20}, {Type: "video", Files: 2, Bytes: 2 << 20}}},
 	}
 	s := newSession(t, p)
@@ -358,11 +360,50 @@ func TestRescan(t *testing.T) {
 	if d := cmp.Diff(want, s.ok("recordings", "rescan")); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	p.rescanned = append(p.rescanned, recordings.ImportedRecording{ID: recB, Error: "there is no metadata.xml",
+	p.rescanned.Added = append(p.rescanned.Added, recordings.ImportedRecording{ID: recB, Error: "there is no metadata.xml",
 		Formats: []recordings.ImportedFormat{{Type: "notes", Error: "there is no metadata.xml"}}})
 	r := s.run("", "recordings", "rescan")
 	r.wantFail(t, exitFailure, "1 recording was not added")
 	if !strings.Contains(r.out, "there is no metadata.xml") || !strings.Contains(r.out, "1 recording was added") {
+		t.Errorf("%s", r.out)
+	}
+}
+
+// Directories that were accepted are told of before anything else.
+func TestRescanTellsWhatItAccepted(t *testing.T) {
+	t.Parallel()
+	p := withRecordings()
+	s := newSession(t, p)
+	if out := s.ok("recordings", "rescan"); out != "Nothing to add: all files have their record.\n" {
+		t.Errorf("%q", out)
+	}
+	empty := "{\n  \"accepted_directories\": [],\n  \"recordings\": []\n}\n"
+	if d := cmp.Diff(empty, s.ok("recordings", "rescan", "--json")); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	p.rescanned.Accepted = []recordings.AcceptedDirectory{{Key: "recordings.published_dir", Path: "/srv/published", Before: "there is no such directory"}}
+	want := `ACCEPTED                  DIRECTORY       BEFORE
+recordings.published_dir  /srv/published  there is no such directory
+
+These are the directories of the recordings from now on. 'scalelite recordings check'
+lists the recordings that have no files there.
+
+Nothing to add: all files have their record.
+`
+	if d := cmp.Diff(want, s.ok("recordings", "rescan", "--accept-directories")); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	var done recordings.Rescanned
+	if err := json.Unmarshal([]byte(s.ok("recordings", "rescan", "--accept-directories", "--json")), &done); err != nil || !cmp.Equal(done.Accepted, p.rescanned.Accepted) {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if want := []string{"rescan accept false", "rescan accept false", "rescan accept true", "rescan accept true"}; !slices.Equal(p.calls, want) {
+		t.Errorf("%q, want %q", p.calls, want)
+	}
+	p.failRescan = errors.New("the trees cannot be read")
+	r := s.run("", "recordings", "rescan")
+	r.wantFail(t, exitFailure, "the trees cannot be read")
+	if !strings.Contains(r.out, "/srv/published") || strings.Contains(r.out, "Nothing to add") {
 		t.Errorf("%s", r.out)
 	}
 }

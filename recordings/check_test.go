@@ -239,7 +239,8 @@ func TestPutBackFilesOfDeletedStay(t *testing.T) {
 			if names := s.names(s.trees.trash("")); len(names) > 0 {
 				t.Errorf("left in the trash: %v", names)
 			}
-			added, err := s.Rescan(t.Context())
+			done, err := s.Rescan(t.Context(), false)
+			added := done.Added
 			if err != nil || len(added) != 1 || added[0].Error != "" {
 				t.Fatalf("added %+v, %v", added, err)
 			}
@@ -272,7 +273,8 @@ func TestT29Rescan(t *testing.T) {
 		want = append(want, r)
 	}
 	lost := newShelf(t, func(o *Options) { o.Config = shelfConfig(s.dir) })
-	added, err := lost.Rescan(t.Context())
+	done, err := lost.Rescan(t.Context(), false)
+	added := done.Added
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +293,7 @@ func TestT29Rescan(t *testing.T) {
 			t.Errorf("record (-want +got):\n%s", diff)
 		}
 	}
-	if again, err := lost.Rescan(t.Context()); err != nil || len(again) != 0 {
+	if again, err := lost.Rescan(t.Context(), false); err != nil || len(again.Added)+len(again.Accepted) != 0 {
 		t.Errorf("again: %v, %v", again, err)
 	}
 	if diff := cmp.Diff(trash, s.names(s.trees.trash(""))); diff != "" {
@@ -321,7 +323,8 @@ func TestRescanTellsWhatItCannotRead(t *testing.T) {
 		s.place(store.Published, f)
 	}
 	s.place(store.Unpublished, presentation(idB)) // deleted stays deleted
-	added, err := s.Rescan(t.Context())
+	done, err := s.Rescan(t.Context(), false)
+	added := done.Added
 	if err != nil || len(added) != 2 || added[0].Error == "" || len(added[0].Formats) != 2 {
 		t.Fatalf("added %+v, %v", added, err)
 	}
@@ -344,7 +347,7 @@ func TestRescanOfFilesInBothTrees(t *testing.T) {
 	s.place(store.Published, presentation(idA))
 	s.place(store.Published, video(idA))
 	s.place(store.Unpublished, presentation(idA))
-	if _, err := s.Rescan(t.Context()); err != nil {
+	if _, err := s.Rescan(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	s.wantFiles(store.Unpublished, presentation(idA), video(idA))

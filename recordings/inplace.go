@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -23,12 +24,22 @@ type places struct {
 // an ErrNotInPlace that says which is not, and what can be done. Directories that
 // are back are put in order first, as by Open.
 func (l *Library) InPlace(ctx context.Context) error {
+	_, err := l.Place(ctx)
+	return err
+}
+
+// Place is InPlace, and returns the ID of the directories: others that are
+// accepted in their place get another.
+func (l *Library) Place(ctx context.Context) (string, error) {
 	end, err := l.beginFiles(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
-	end()
-	return nil
+	defer end()
+	if id := l.places.mark.Load(); id != nil {
+		return *id, nil
+	}
+	return "", ErrNotInPlace // just now they are looked at anew
 }
 
 // inPlace is asked before each work: a disk may be unmounted at any time.
@@ -36,7 +47,7 @@ func (l *Library) inPlace(ctx context.Context) error {
 	if id := l.places.mark.Load(); id != nil && l.trees.carry(*id) {
 		return nil
 	}
-	err := l.takePlaces(ctx, false)
+	_, err := l.takePlaces(ctx, acceptNone)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrNotInPlace) {
 		err = fmt.Errorf("%w: %w", ErrNotInPlace, err) // that, too, can be mended while we run
 	}
@@ -66,27 +77,45 @@ func CheckInPlace(ctx context.Context, s *store.Store, d Directories) error {
 	return err
 }
 
-// acceptPlaces takes the directories for those of the recordings, whatever they
-// carry.
-func (l *Library) acceptPlaces(ctx context.Context) error {
-	err := l.inPlace(ctx)
-	if !errors.Is(err, ErrNotInPlace) {
-		return err
-	}
-	if err := l.takePlaces(ctx, true); err != nil {
-		return err
-	}
-	l.log.Warn("directories accepted as those of the recordings", "before", err)
-	return nil
+// AcceptedDirectory is one that was not in place and was taken for one of the
+// recordings.
+type AcceptedDirectory struct {
+	Key    string `json:"key"` // of the configuration
+	Path   string `json:"path"`
+	Before string `json:"before"` // why it was not in place
 }
 
-// takePlaces takes possession of the directories, or tells why not.
-func (l *Library) takePlaces(ctx context.Context, accept bool) error {
+// acceptance is what may be taken of directories that are not those of the
+// recordings.
+type acceptance int
+
+const (
+	acceptNone   acceptance = iota
+	acceptUnused            // those in which no recording has its files: none is lost
+	acceptAll
+)
+
+func (a acceptance) of(e *notInPlaceError) bool {
+	return a == acceptAll || a == acceptUnused && e.misses == 0
+}
+
+// acceptPlaces takes the directories for those of the recordings as far as how
+// allows it, and returns those that were not in place.
+func (l *Library) acceptPlaces(ctx context.Context, how acceptance) ([]AcceptedDirectory, error) {
+	if err := l.inPlace(ctx); !errors.Is(err, ErrNotInPlace) {
+		return nil, err
+	}
+	return l.takePlaces(ctx, how)
+}
+
+// takePlaces takes possession of the directories, or tells why not. It returns
+// those that it accepted.
+func (l *Library) takePlaces(ctx context.Context, how acceptance) ([]AcceptedDirectory, error) {
 	p := &l.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mark.Store(nil)
-	id, err := l.markPlaces(ctx, accept)
+	id, accepted, err := l.markPlaces(ctx, how)
 	if err == nil && !p.ordered {
 		if err = l.recover(ctx); err != nil {
 			err = fmt.Errorf("put the recordings in order: %w", err)
@@ -104,35 +133,38 @@ func (l *Library) takePlaces(ctx context.Context, accept bool) error {
 		p.trouble = err.Error()
 		l.log.Error("recordings are held back: nothing is imported, published, hidden or deleted", "cause", err)
 	}
-	return err
+	return accepted, err
 }
 
 // markPlaces makes the directories, with the mark that the store knows them by,
-// if they are those of the recordings or nothing can be lost. It returns the ID.
-func (l *Library) markPlaces(ctx context.Context, accept bool) (string, error) {
+// if they are those of the recordings or may be taken for them. It returns the ID
+// and what it accepted.
+func (l *Library) markPlaces(ctx context.Context, how acceptance) (string, []AcceptedDirectory, error) {
 	mark, err := l.treeMark(ctx)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	found := l.trees.marks()
-	id := mark.ID
-	if !accept {
-		if id, err = l.recognize(ctx, mark, found); err != nil {
-			return "", err
-		}
+	id, err := l.recognize(ctx, mark, found)
+	other, accepts := errors.AsType[*notInPlaceError](err)
+	if accepts = accepts && how.of(other); accepts {
+		id, err = "", nil
+	}
+	if err != nil {
+		return "", nil, err
 	}
 	if id == "" {
 		id = newTreeID()
 	}
 	if err := l.trees.prepare(); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	// The ID is on record before a directory has it: else a crash would leave
 	// directories that seem to be of another database.
 	if mark.ID != id {
-		mark = store.TreeMark{ID: id}
+		mark = succeeded(mark, id)
 		if err := l.putMark(ctx, mark); err != nil {
-			return "", err
+			return "", nil, err
 		}
 	}
 	for _, f := range found {
@@ -140,14 +172,20 @@ func (l *Library) markPlaces(ctx context.Context, accept bool) (string, error) {
 			continue
 		}
 		if err := writeMark(f.path, id); err != nil {
-			return "", fmt.Errorf("%s: mark %s as a directory of the recordings: %w", f.key, f.path, err)
+			return "", nil, fmt.Errorf("%s: mark %s as a directory of the recordings: %w", f.key, f.path, err)
 		}
 	}
 	if !mark.Placed {
 		mark.Placed = true
-		return id, l.putMark(ctx, mark)
+		if err := l.putMark(ctx, mark); err != nil {
+			return "", nil, err
+		}
 	}
-	return id, nil
+	if !accepts {
+		return id, nil, nil
+	}
+	l.log.Warn("directories accepted as those of the recordings", "before", other)
+	return id, other.wrong, nil
 }
 
 // treeMark is the mark that the store knows, zero if there is none.
@@ -185,14 +223,22 @@ func (l *Library) recognize(ctx context.Context, mark store.TreeMark, found []fo
 	for _, f := range found {
 		// One that nothing lies in may be new, as on another machine to which only the
 		// files were brought: the others tell whether the disk is there.
-		bare = bare || f.id == "" && holds[f.path]
-		others = others || f.id != "" && f.id != mark.ID
+		bare = bare || f.id == "" && holds[f.path] > 0
+		ours := f.id == mark.ID || len(holds) == 0 && slices.Contains(mark.Former, f.id)
+		others = others || f.id != "" && !ours
 		if f.id != "" {
 			ids[f.id] = true
 		}
 	}
-	if !bare && !others {
-		return mark.ID, nil // nothing can be lost
+	if !bare && !others { // nothing can be lost
+		if mark.Placed && !ids[mark.ID] {
+			return "", nil // but those that have the mark may be back one day
+		}
+		return mark.ID, nil
+	}
+	// Others were to get the mark, too, when a crash came between.
+	if !mark.Placed && ids[mark.ID] {
+		return mark.ID, nil
 	}
 	// A database of before there were marks knows its files by what they are.
 	if len(holds) > 0 && !mark.Placed && len(ids) <= 1 {
@@ -207,26 +253,28 @@ func (l *Library) recognize(ctx context.Context, mark store.TreeMark, found []fo
 			return mark.ID, nil
 		}
 	}
-	return "", notInPlace(mark.ID, found)
+	return "", notInPlace(mark, found, holds)
 }
 
-// holds tells which directories the store has files in: published, hidden or in
-// the trash.
-func (l *Library) holds(ctx context.Context) (dirs map[string]bool, err error) {
+// holds tells of how many recordings the store has files in each directory:
+// published, hidden or in the trash. Those without any are not in it.
+func (l *Library) holds(ctx context.Context) (dirs map[string]int64, err error) {
 	err = l.store.View(ctx, func(tx *store.Tx) error {
-		dirs = map[string]bool{}
+		dirs = map[string]int64{}
 		for _, state := range treeStates() {
 			n, err := tx.CountRecordings(store.RecordingFilter{States: []store.RecordingState{state}})
 			if err != nil {
 				return err
 			}
 			if n > 0 {
-				dirs[l.trees.tree(state)] = true
+				dirs[l.trees.tree(state)] = n
 			}
 		}
 		for _, err := range tx.TrashedRecordings() {
-			dirs[l.trees.work] = true
-			return err
+			if err != nil {
+				return err
+			}
+			dirs[l.trees.work]++
 		}
 		return nil
 	})

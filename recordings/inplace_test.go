@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"scalelite/store"
 )
 
@@ -200,8 +202,8 @@ func TestDirectoriesOfAnotherDatabase(t *testing.T) {
 	other := newShelf(t, func(o *Options) { o.Config = shelfConfig(s.dir) })
 	other.wantHeldBack(s.trees.work, "another database", "of its own")
 	s.wantInPlace()
-	if added, err := other.Rescan(t.Context()); err != nil || len(added) != 1 {
-		t.Errorf("rescan: %+v, %v", added, err)
+	if done, err := other.Rescan(t.Context(), false); err != nil || len(done.Added) != 1 || len(done.Accepted) != 3 {
+		t.Errorf("rescan: %+v, %v", done, err)
 	}
 	other.wantInPlace()
 	s.wantHeldBack(s.trees.work, "another database")
@@ -222,20 +224,135 @@ func TestOlderDatabaseIsRestored(t *testing.T) {
 	}
 }
 
-// Rescan takes the directories that there are, and makes those that are not.
+// wantRefused: a rescan that is not told to accept the directories does nothing.
+func (s *shelf) wantRefused(texts ...string) {
+	s.t.Helper()
+	done, err := s.Rescan(s.t.Context(), false)
+	if !errors.Is(err, ErrNotInPlace) || len(done.Accepted)+len(done.Added) > 0 {
+		s.t.Errorf("rescan: %+v, %v, want ErrNotInPlace", done, err)
+		return
+	}
+	for _, text := range append(texts, s.trees.published, "rescan --accept-directories") {
+		if !strings.Contains(err.Error(), text) {
+			s.t.Errorf("rescan: %v, without %q", err, text)
+		}
+	}
+}
+
+// accepts has directories accepted that recordings have no files in.
+func (s *shelf) accepts(want ...AcceptedDirectory) {
+	s.t.Helper()
+	done, err := s.Rescan(s.t.Context(), true)
+	if diff := cmp.Diff(want, done.Accepted); diff != "" || err != nil || len(done.Added) != 0 {
+		s.t.Errorf("rescan: %+v, %v (-want +got):\n%s", done, err, diff)
+	}
+	s.wantInPlace()
+}
+
+// Directories that recordings should have their files in are accepted only by
+// somebody who says so, and those that are missing are made then.
 func TestRescanAcceptsDirectories(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
-	s.imports(presentation(idA))
+	s.imports(presentation(idA), presentation(idB), presentation(idOld))
+	s.publish(idB, false)
+	s.deletes(idOld)
 	must(t, os.RemoveAll(filepath.Join(s.dir, "data")))
 	s.reopen()
 	s.wantHeldBack(s.trees.published)
-	if added, err := s.Rescan(t.Context()); err != nil || len(added) != 0 {
-		t.Errorf("rescan: %+v, %v", added, err)
+	s.wantRefused(s.trees.work, s.trees.unpublished, "3 recordings have their files there", "mount the disk")
+	if _, err := os.Stat(filepath.Join(s.dir, "data")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directories were made: %v", err)
 	}
+	must(t, os.MkdirAll(s.trees.published, 0o755))
+	const missing = "there is no such directory"
+	s.accepts(AcceptedDirectory{"recordings.work_dir", s.trees.work, missing},
+		AcceptedDirectory{"recordings.published_dir", s.trees.published, "the file .scalelite that it is known by is not there"},
+		AcceptedDirectory{"recordings.unpublished_dir", s.trees.unpublished, missing})
+	s.accepts() // once
 	s.reopen()
 	s.wantInPlace()
+	s.imports(presentation(idA), presentation(idB))
+	_, err := s.Purge(t.Context(), []string{idOld})
+	must(t, err)
+}
+
+// Where no recording has its files nothing is lost: that is accepted by itself.
+func TestRescanAcceptsWhatHoldsNothing(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
 	s.imports(presentation(idA))
+	must(t, writeMark(s.trees.unpublished, newTreeID()))
+	s.wantHeldBack(s.trees.unpublished, "another database", "'scalelite recordings rescan' accepts")
+	done, err := s.Rescan(t.Context(), false)
+	if err != nil || len(done.Accepted) != 1 || done.Accepted[0].Path != s.trees.unpublished {
+		t.Errorf("rescan: %+v, %v", done, err)
+	}
+	s.wantInPlace()
+}
+
+// A disk that comes back after others were accepted in its place is not taken for
+// them: what came in since would be hidden below it. Nothing is lost.
+func TestDiskThatIsBackAfterAnotherWasAccepted(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.imports(presentation(idA))
+	s.unmount()
+	s.wantRefused("1 recording has its files there")
+	_, err := s.Rescan(t.Context(), true)
+	must(t, err)
+	s.imports(presentation(idB))
+	data, below := filepath.Join(s.dir, "data"), filepath.Join(s.dir, "below")
+	must(t, os.Rename(data, below), os.Rename(filepath.Join(s.dir, "away"), data))
+	s.wantHeldBack(s.trees.published, "before others were taken in its place", "unmount")
+	s.wantRefused("2 recordings have their files there", "unmount")
+	s.reopen()
+	s.wantRefused("2 recordings have their files there", "unmount")
+	// It is taken off again.
+	must(t, os.Rename(data, filepath.Join(s.dir, "away")), os.Rename(below, data))
+	s.wantInPlace()
+	s.publish(idB, false)
+	// What came in since is brought to it.
+	if out, err := exec.Command("cp", "-aT", data, filepath.Join(s.dir, "away")).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	must(t, os.RemoveAll(data), os.Rename(filepath.Join(s.dir, "away"), data))
+	s.wantInPlace()
+	s.publish(idB, true)
+	s.wantFiles(store.Published, presentation(idA), presentation(idB))
+}
+
+// A crash between the marks of directories that were accepted.
+func TestCrashWhileDirectoriesAreAccepted(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.imports(presentation(idA))
+	next := store.TreeMark{ID: newTreeID(), Former: []string{*s.places.mark.Load()}}
+	must(t, s.db.Update(t.Context(), func(tx *store.Tx) error { return tx.PutTreeMark(next) }), writeMark(s.trees.work, next.ID))
+	s.reopen()
+	s.wantInPlace()
+	if got := *s.places.mark.Load(); got != next.ID {
+		t.Errorf("the directories are %s now, want %s", got, next.ID)
+	}
+}
+
+// While there are no recordings the directories are made wherever they are
+// missing; yet what comes in there must not be hidden by those that were before.
+func TestDiskThatIsBackOverTheFirstRecordings(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.unmount()
+	s.wantInPlace()
+	must(t, os.RemoveAll(filepath.Join(s.dir, "below")), os.Rename(filepath.Join(s.dir, "data"), filepath.Join(s.dir, "below")))
+	must(t, os.Rename(filepath.Join(s.dir, "away"), filepath.Join(s.dir, "data")))
+	s.wantInPlace() // there are none still
+	s.unmount()
+	s.imports(presentation(idA))
+	must(t, os.RemoveAll(filepath.Join(s.dir, "below")), os.Rename(filepath.Join(s.dir, "data"), filepath.Join(s.dir, "below")))
+	must(t, os.Rename(filepath.Join(s.dir, "away"), filepath.Join(s.dir, "data")))
+	s.wantHeldBack(s.trees.published, "before others were taken in its place", "unmount")
+	must(t, os.RemoveAll(filepath.Join(s.dir, "data")), os.Rename(filepath.Join(s.dir, "below"), filepath.Join(s.dir, "data")))
+	s.wantInPlace()
 	s.wantFiles(store.Published, presentation(idA))
 }
 

@@ -91,7 +91,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		l.step = func(string) {}
 	}
 	l.settings.Store(s)
-	if err := l.takePlaces(ctx, false); err != nil && !errors.Is(err, ErrNotInPlace) {
+	if _, err := l.takePlaces(ctx, acceptNone); err != nil && !errors.Is(err, ErrNotInPlace) {
 		return nil, err
 	}
 	return l, nil

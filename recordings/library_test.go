@@ -292,7 +292,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		func(r *rand.Rand) error { _, err := s.Undelete(t.Context(), ids[r.IntN(3):]); return err },
 		func(r *rand.Rand) error { _, err := s.Purge(t.Context(), ids[r.IntN(3):][:1]); return err },
 		func(*rand.Rand) error { _, err := s.Prune(t.Context(), false); return err },
-		func(*rand.Rand) error { _, err := s.Rescan(t.Context()); return err },
+		func(*rand.Rand) error { _, err := s.Rescan(t.Context(), false); return err },
 		func(*rand.Rand) error { _, err := s.Check(t.Context(), RepairSafe); return err },
 		func(*rand.Rand) error { _, err := s.Usage(t.Context()); return err },
 	}

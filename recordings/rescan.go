@@ -16,19 +16,24 @@ import (
 // Rescan makes records for the files in both trees that have none, out of their
 // metadata.xml: after a move from another machine, or the loss of the database.
 // A recording is published or not by the tree that it lies in; if it lies in
-// both, it is not. What was deleted stays deleted, and its files as they are. It
-// returns what it added, and with a reason what it could not add.
+// both, it is not. What was deleted stays deleted, and its files as they are.
+// Beside an error it returns what it did until then.
 //
-// Whoever calls it says that the directories are those of the recordings: ones
-// that InPlace would refuse are taken for them from then on.
-func (l *Library) Rescan(ctx context.Context) (added []ImportedRecording, err error) {
+// Directories that InPlace would refuse are accepted first, if no recording has
+// its files there, as after the loss of the database. With accept whoever calls
+// it says that they are right in any case; else the error is ErrNotInPlace.
+func (l *Library) Rescan(ctx context.Context, accept bool) (done Rescanned, err error) {
 	end, err := l.begin()
 	if err != nil {
-		return nil, err
+		return done, err
 	}
 	defer end()
-	if err := l.acceptPlaces(ctx); err != nil {
-		return nil, err
+	how := acceptUnused
+	if accept {
+		how = acceptAll
+	}
+	if done.Accepted, err = l.acceptPlaces(ctx, how); err != nil {
+		return done, err
 	}
 	seen := map[string]bool{} // what could not be added, so that it is told once
 	err = l.unrecorded(ctx, func(id string) error {
@@ -43,11 +48,20 @@ func (l *Library) Rescan(ctx context.Context) (added []ImportedRecording, err er
 			seen[id] = true
 		}
 		if len(r.Formats) > 0 {
-			added = append(added, r)
+			done.Added = append(done.Added, r)
 		}
 		return nil
 	})
-	return added, err
+	return done, err
+}
+
+// Rescanned is what Rescan did.
+type Rescanned struct {
+	// Accepted are the directories that were not in place and are from now on.
+	Accepted []AcceptedDirectory `json:"accepted_directories"`
+	// Added are the recordings that got a record, or formats, and with a reason
+	// those that could not be added.
+	Added []ImportedRecording `json:"recordings"`
 }
 
 // unrecorded hands to fn the ID of each directory in the trees that no format of

@@ -2,6 +2,7 @@ package recordings
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -56,9 +57,10 @@ type SpoolOptions struct {
 	Log      *slog.Logger
 	// Imported is called after each import, with the recordings in place; nil: not.
 	Imported func()
-	// Absent: the directories of the recordings are not in place. What is missing
-	// of the spool is then not made, as it may be on the same disk.
-	Absent   bool
+	// Place returns the ID of the directories of the recordings, or why they are not
+	// in place; see Library.Place. What is missing of the spool is not made until
+	// they are, as it may be on the same disk. nil: they are always.
+	Place    func(context.Context) (string, error)
 	Parallel int              // imports at once; 0: one per CPU
 	Now      func() time.Time // nil: time.Now
 	// NoEvents leaves out fsnotify, as on NFS; the rescan finds everything.
@@ -88,6 +90,9 @@ type Spool struct {
 	// unresolved: failing was held when failed tarballs should have been resolved.
 	unresolved atomic.Bool
 
+	making  sync.Mutex // held while directories are made
+	madeFor string     // ID of the place that they were last made for
+
 	mu      sync.Mutex
 	entries map[string]*entry
 	agenda  agenda // the entries that nobody works on
@@ -111,28 +116,53 @@ func NewSpool(o SpoolOptions) (*Spool, error) {
 	if o.Parallel <= 0 {
 		o.Parallel = runtime.NumCPU()
 	}
-	for _, dir := range []string{o.Config.SpoolDir, o.Config.FailedDir} {
-		if err := o.makeDir(dir); err != nil {
-			return nil, fmt.Errorf("make the spool: %w", err)
-		}
+	if o.Place == nil {
+		o.Place = func(context.Context) (string, error) { return "always", nil }
+	}
+	s := &Spool{
+		o: o, schedule: schedule,
+		settleTime: 10 * time.Second, stopTimeout: 2 * time.Minute, newWatcher: fsnotify.NewWatcher,
+		look: make(chan struct{}, 1), free: make(chan struct{}, 1),
+		entries: map[string]*entry{},
+	}
+	if err := s.MakeDirs(context.Background()); err != nil {
+		return nil, err
+	}
+	for _, dir := range s.dirs() {
 		// It may be mounted, or given to us, later: that is no reason to stay away.
 		if err := unix.Access(dir, unix.R_OK|unix.W_OK|unix.X_OK); err != nil {
 			o.Log.Error("tarballs cannot be taken out of the spool, or not be set aside", "path", dir, "cause", err, "remedy", fmt.Sprintf("let it belong to user id %d", os.Geteuid()))
 		}
 	}
-	return &Spool{
-		o: o, schedule: schedule,
-		settleTime: 10 * time.Second, stopTimeout: 2 * time.Minute, newWatcher: fsnotify.NewWatcher,
-		look: make(chan struct{}, 1), free: make(chan struct{}, 1),
-		entries: map[string]*entry{},
-	}, nil
+	return s, nil
 }
 
-func (o SpoolOptions) makeDir(dir string) error {
-	if o.Absent {
-		return nil
+// dirs are those of the spool.
+func (s *Spool) dirs() []string { return []string{s.o.Config.SpoolDir, s.o.Config.FailedDir} }
+
+// MakeDirs makes what is missing of the spool, once for the directories of the
+// recordings that are in place: what vanishes later may be a disk of its own.
+func (s *Spool) MakeDirs(ctx context.Context) error {
+	s.making.Lock()
+	defer s.making.Unlock()
+	place, err := s.o.Place(ctx)
+	if err != nil || place == s.madeFor {
+		return nil // a look at the spool tells what is not there
 	}
-	return os.MkdirAll(dir, 0o775)
+	for _, dir := range s.dirs() {
+		if err := os.MkdirAll(dir, 0o775); err != nil {
+			return fmt.Errorf("make the spool: %w", err)
+		}
+	}
+	s.madeFor = place
+	return nil
+}
+
+// unmade reports whether something may have to be made.
+func (s *Spool) unmade() bool {
+	s.making.Lock()
+	defer s.making.Unlock()
+	return s.madeFor == "" || !isDir(s.o.Config.SpoolDir) || !isDir(s.o.Config.FailedDir)
 }
 
 // Look has the directory looked at now.
@@ -169,8 +199,12 @@ func (s *Spool) loop(ctx, work context.Context, imports *sync.WaitGroup) {
 			rescan = s.nextRescan(now)
 		}
 		if p.due(now) {
+			var made error
+			if s.unmade() {
+				made = s.MakeDirs(ctx)
+			}
 			w.renew(ctx)
-			p.looked(s.scan(work), now, s.o.Now(), s.o.Log)
+			p.looked(errors.Join(made, s.scan(work)), now, s.o.Now(), s.o.Log)
 		}
 		next := earliest(rescan, p.at, s.dispatch(work, imports))
 		timer := time.NewTimer(max(next.Sub(s.o.Now()), time.Millisecond))

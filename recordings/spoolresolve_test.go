@@ -117,7 +117,7 @@ func TestSpoolKeepsFailedTarballsThatMayBeNewer(t *testing.T) {
 	for why, change := range map[string]func(s *shelf){
 		"the database was lost": func(s *shelf) {
 			must(s.t, s.db.Update(s.t.Context(), func(tx *store.Tx) error { return tx.PurgeRecording(idA) }))
-			_, err := s.Rescan(s.t.Context())
+			_, err := s.Rescan(s.t.Context(), false)
 			must(s.t, err)
 		},
 		"the clock was wrong": func(s *shelf) {

@@ -7,8 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+
+	"scalelite/store"
 )
 
 // markFile lies in work_dir and in both trees. Its first line is the ID by which
@@ -34,8 +37,10 @@ type foundMark struct {
 }
 
 // trouble says why a directory does not count.
-func (f foundMark) trouble() string {
+func (f foundMark) trouble(mark store.TreeMark) string {
 	switch {
+	case slices.Contains(mark.Former, f.id):
+		return "the file " + markFile + " there is that of before others were taken in its place"
 	case f.id != "":
 		return "the file " + markFile + " there is that of another database"
 	case f.err != nil && !absent(f.err):
@@ -46,28 +51,79 @@ func (f foundMark) trouble() string {
 	return "there is no such directory"
 }
 
-// notInPlace names the directories that do not carry an ID.
-func notInPlace(id string, found []foundMark) error {
-	remedy := "mount the disk that belongs there, and everything goes on by itself; if it is really a new directory, 'scalelite recordings rescan' accepts it"
+// maxFormer bounds how many former IDs are known.
+const maxFormer = 16
+
+// succeeded is a new mark in the place of one, for directories that are not
+// those which carry that one: when they are back they must not be taken for these.
+func succeeded(mark store.TreeMark, id string) store.TreeMark {
+	former := slices.Clone(mark.Former)
+	if mark.ID != "" {
+		former = append(former, mark.ID)
+	}
+	return store.TreeMark{ID: id, Former: former[max(0, len(former)-maxFormer):]}
+}
+
+// notInPlaceError is the ErrNotInPlace of directories that are not those of the
+// recordings.
+type notInPlaceError struct {
+	wrong  []AcceptedDirectory
+	misses int64 // how many recordings have their files in those
+	remedy string
+}
+
+func (e *notInPlaceError) Unwrap() error { return ErrNotInPlace }
+
+func (e *notInPlaceError) Error() string {
 	var troubles []string
 	wrong := map[string][]string{} // by their trouble
-	for _, f := range found {
-		if f.id != "" && f.id == id {
-			continue
+	for _, d := range e.wrong {
+		if wrong[d.Before] == nil {
+			troubles = append(troubles, d.Before)
 		}
-		trouble := f.trouble()
-		if wrong[trouble] == nil {
-			troubles = append(troubles, trouble)
-		}
-		wrong[trouble] = append(wrong[trouble], f.key+" "+f.path)
-		if f.id != "" {
-			remedy = "give each service directories of its own; if no other service uses them, 'scalelite recordings rescan' accepts them"
-		}
+		wrong[d.Before] = append(wrong[d.Before], d.Key+" "+d.Path)
 	}
 	for i, trouble := range troubles {
 		troubles[i] = strings.Join(wrong[trouble], ", ") + ": " + trouble
 	}
-	return fmt.Errorf("%w: %s; %s", ErrNotInPlace, strings.Join(troubles, "; "), remedy)
+	switch e.misses {
+	case 0:
+	case 1:
+		troubles = append(troubles, "1 recording has its files there")
+	default:
+		troubles = append(troubles, fmt.Sprintf("%d recordings have their files there", e.misses))
+	}
+	return fmt.Sprintf("%v: %s; %s", ErrNotInPlace, strings.Join(troubles, "; "), e.remedy)
+}
+
+// notInPlace is about the directories that do not carry the mark; holds is what
+// the store has in each.
+func notInPlace(mark store.TreeMark, found []foundMark, holds map[string]int64) *notInPlaceError {
+	e := &notInPlaceError{}
+	former, other := false, false
+	for _, f := range found {
+		if f.id != "" && f.id == mark.ID {
+			continue
+		}
+		e.wrong = append(e.wrong, AcceptedDirectory{Key: f.key, Path: f.path, Before: f.trouble(mark)})
+		e.misses += holds[f.path]
+		known := slices.Contains(mark.Former, f.id)
+		former, other = former || known, other || f.id != "" && !known
+	}
+	rescan := "'scalelite recordings rescan'"
+	if e.misses > 0 {
+		rescan = "'scalelite recordings rescan --accept-directories'"
+	}
+	switch {
+	case other:
+		e.remedy = "mount the disk that belongs there, and give each service directories of its own; if these are the right ones and no other service uses them, " + rescan + " accepts them"
+	case former:
+		e.remedy = "unmount that disk, and everything goes on by itself with those that were taken instead; to have what is on both, copy their files onto it while it is mounted elsewhere, " + markFile + " too; " +
+			rescan + " accepts the disk without them"
+	default:
+		e.remedy = "mount the disk that belongs there, and everything goes on by itself; if it was moved, restored or emptied on purpose, " + rescan + " accepts it as it is"
+	}
+	return e
 }
 
 // marks reads those of all directories.

@@ -7,6 +7,9 @@ type TreeMark struct {
 	// Placed: all of them have it. Before that it does not say that one without
 	// it is another.
 	Placed bool `json:"placed,omitempty"`
+	// Former are the IDs of directories that others took the place of, the newest
+	// last.
+	Former []string `json:"former,omitempty"`
 }
 
 // TreeMark returns the mark of the directories of the recordings, or ErrNotFound

@@ -73,7 +73,7 @@ func (u *uploads) end() {
 func room(dir string, need int64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return fmt.Errorf("ask for the free space of the spool: %w", err)
+		return fmt.Errorf("ask for the free space of the spool %s: %w", dir, err)
 	}
 	if free := int64(st.Bavail) * int64(st.Bsize); free < need {
 		return errUploadNoSpace

@@ -84,7 +84,8 @@ func (p *patient) notInPlace() Finding {
 	path := p.cfg.Recordings.PublishedDir
 	return fail(path, "%s", p.exam.NotInPlace).
 		because("Until then tarballs wait, nothing is published, hidden or deleted, and recordings do not play; meetings are not affected.").
-		do("mount what belongs there, or accept the directories as they are", shell("findmnt", "--target", existing(path)), p.asOperator("recordings", "rescan"))
+		do("mount what belongs there; only if the directories were moved, restored or emptied on purpose, accept them as they are",
+			shell("findmnt", "--target", existing(path)), p.asOperator("recordings", "rescan", "--accept-directories"))
 }
 
 // install is the command that makes a directory as the service needs it.
@@ -97,8 +98,8 @@ func (p *patient) install(t tree) string {
 }
 
 func (p *patient) missing(t tree) Finding {
-	if p.exam.NotInPlace != "" && slices.Contains([]string{p.cfg.Recordings.WorkDir, p.cfg.Recordings.PublishedDir, p.cfg.Recordings.UnpublishedDir}, t.path) {
-		return fail(t.path, "%s is not there", t.key).because("The database has recordings, so the service does not make it: a file system may not be mounted.").
+	if p.exam.NotInPlace != "" && slices.Contains(p.trees(), t) {
+		return fail(t.path, "%s is not there", t.key).because("The database has recordings, so the service does not make it until their directories are in place: a file system may not be mounted.").
 			do("mount what belongs there", shell("findmnt", "--target", existing(t.path)))
 	}
 	why := "The service makes it when it starts, if it may."

@@ -148,7 +148,7 @@ func TestDirectoriesNotInPlace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.pool.exam.NotInPlace = recordings.ErrNotInPlace.Error() + ": recordings.published_dir has no mark"
-	only(t, w.look("directories")).want(t, Fail, "not in place: recordings.published_dir", "mount", "findmnt", "recordings rescan")
+	only(t, w.look("directories")).want(t, Fail, "not in place: recordings.published_dir", "mount", "on purpose", "findmnt", "recordings rescan --accept-directories")
 	if err := os.Remove(w.path("published")); err != nil {
 		t.Fatal(err)
 	}

@@ -216,12 +216,16 @@ func (l *Local) CheckRecordings(ctx context.Context, how recordings.Repair) ([]r
 }
 
 // RescanRecordings makes records for files that have none. Beside an error it
-// returns what it added until then.
-func (l *Local) RescanRecordings(ctx context.Context) ([]recordings.ImportedRecording, error) {
+// returns what it did until then.
+func (l *Local) RescanRecordings(ctx context.Context, accept bool) (recordings.Rescanned, error) {
 	parts, err := l.parts(ctx)
 	if err != nil {
-		return []recordings.ImportedRecording{}, err
+		return recordings.Rescanned{Accepted: []recordings.AcceptedDirectory{}, Added: []recordings.ImportedRecording{}}, err
 	}
-	added, err := parts.Library.Rescan(ctx)
-	return list(added), explain(ctx, err)
+	done, err := parts.Library.Rescan(ctx, accept)
+	if len(done.Accepted) > 0 { // the spool may have been on the disk that was before
+		err = errors.Join(err, parts.Spool.MakeDirs(ctx))
+		parts.Spool.Look()
+	}
+	return recordings.Rescanned{Accepted: list(done.Accepted), Added: list(done.Added)}, explain(ctx, err)
 }

@@ -63,9 +63,9 @@ func (c *Client) CheckRecordings(ctx context.Context, how recordings.Repair) (pr
 }
 
 // RescanRecordings makes records for files that have none.
-func (c *Client) RescanRecordings(ctx context.Context) (added []recordings.ImportedRecording, err error) {
-	err = c.ask(ctx, http.MethodPost, pathRescan, nothing{}, &added)
-	return added, err
+func (c *Client) RescanRecordings(ctx context.Context, accept bool) (done recordings.Rescanned, err error) {
+	err = c.ask(ctx, http.MethodPost, pathRescan, rescanRequest{accept}, &done)
+	return done, err
 }
 
 // RecordingsStatus sums up the recordings.

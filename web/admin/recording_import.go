@@ -123,6 +123,9 @@ func (l *Local) ImportRecording(ctx context.Context, name string, size int64, r 
 	if err := parts.Library.InPlace(ctx); err != nil {
 		return "", explain(ctx, err) // the spool may be on the disk that is away
 	}
+	if err := parts.Spool.MakeDirs(ctx); err != nil {
+		return "", explainSpool(ctx, err)
+	}
 	dir := parts.Spool.Dir()
 	sweepParts(dir)
 	size = max(size, 0)
@@ -155,6 +158,8 @@ func explainSpool(ctx context.Context, err error) error {
 		return &Error{Conflict, "the spool is full: make room in recordings.spool_dir"}
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{Internal, err.Error() + ": the service must be able to write into recordings.spool_dir"}
+	case errors.Is(err, fs.ErrNotExist):
+		return &Error{Internal, err.Error() + ": mount the disk of recordings.spool_dir, or make the directory; 'scalelite doctor' says how"}
 	}
 	return explain(ctx, err)
 }

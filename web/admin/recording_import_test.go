@@ -335,6 +335,37 @@ func TestStatusWithoutASpool(t *testing.T) {
 	})
 }
 
+// Directories that are accepted, with the spool on the disk that is away: they are
+// told, and the next tarball comes in.
+func TestRescanAcceptsDirectories(t *testing.T) {
+	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
+		w.imported(nil, recA)
+		for _, dir := range []string{w.config.WorkDir, w.config.PublishedDir, w.config.UnpublishedDir, w.config.SpoolDir, w.config.FailedDir} {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := s.RescanRecordings(t.Context(), false)
+		wantCode(t, err, admin.Conflict, "1 recording has its files there")
+		done, err := s.RescanRecordings(t.Context(), true)
+		if err != nil || len(done.Accepted) != 3 || done.Accepted[1].Path != w.config.PublishedDir || done.Added == nil {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		if files, err := s.SpoolFiles(t.Context()); err != nil || len(files) != 0 {
+			t.Errorf("spool: %+v, %v", files, err)
+		}
+		content := tarball(t, nil, recB)
+		id, err := s.ImportRecording(t.Context(), "rec.tar", int64(len(content)), bytes.NewReader(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.until("it is imported", func() bool {
+			i, err := s.Import(t.Context(), id)
+			return err == nil && i.State == store.ImportImported
+		})
+	})
+}
+
 // A disk that is not mounted: what is taken by hand would be lost below it.
 func TestStatusTellsOfADiskThatIsNotThere(t *testing.T) {
 	bothShelves(t, func(t *testing.T, w *shelf, s admin.Service) {
@@ -355,7 +386,7 @@ func TestStatusTellsOfADiskThatIsNotThere(t *testing.T) {
 		}
 		w.until("the tarball is held back", func() bool {
 			st, err := s.RecordingsStatus(t.Context())
-			if err != nil || st.Published != 1 || st.Disk.Error == "" || !strings.Contains(st.Spool.Error, "recordings rescan") {
+			if err != nil || st.Published != 1 || st.Disk.Error == "" || !strings.Contains(st.Spool.Error, "rescan --accept-directories") {
 				t.Fatalf("%+v, %v", st, err)
 			}
 			return st.Spool.Waiting == 1 && st.Spool.Unplaced == 1
@@ -364,6 +395,11 @@ func TestStatusTellsOfADiskThatIsNotThere(t *testing.T) {
 		e, err := s.Examine(t.Context(), admin.ExamineQuery{Trees: &trees, Brief: true})
 		if err != nil || !strings.Contains(e.NotInPlace, w.config.PublishedDir) {
 			t.Errorf("%+v, %v", e, err)
+		}
+		done, err := s.RescanRecordings(t.Context(), false)
+		wantCode(t, err, admin.Conflict, w.config.PublishedDir, "1 recording has its files there", "rescan --accept-directories")
+		if len(done.Accepted)+len(done.Added) > 0 {
+			t.Errorf("%+v", done)
 		}
 		results, err := s.PublishRecordings(t.Context(), []string{recA}, false)
 		if err != nil || len(results) != 1 || results[0].Changed || !strings.Contains(results[0].Error, "recordings rescan") {

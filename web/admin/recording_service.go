@@ -33,8 +33,9 @@ type RecordingService interface {
 	PruneRecordings(ctx context.Context, dryRun bool) ([]recordings.Pruned, error)
 	// CheckRecordings compares records and files, and mends what how allows.
 	CheckRecordings(ctx context.Context, how recordings.Repair) ([]recordings.Problem, error)
-	// RescanRecordings makes records for files that have none.
-	RescanRecordings(ctx context.Context) ([]recordings.ImportedRecording, error)
+	// RescanRecordings makes records for files that have none. Directories that are
+	// not in place it accepts if no recording has its files there, or with accept.
+	RescanRecordings(ctx context.Context, accept bool) (recordings.Rescanned, error)
 	// RecordingsStatus sums up the recordings, their disk, the spool and the
 	// callbacks. That recordings are switched off is no error.
 	RecordingsStatus(ctx context.Context) (RecordingsStatus, error)

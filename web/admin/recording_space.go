@@ -21,7 +21,7 @@ func (a *arrivals) begin(dir string, size, keep int64) error {
 	defer a.mu.Unlock()
 	free, err := freeSpace(dir)
 	if err != nil {
-		return fmt.Errorf("ask for the free space of the spool: %w", err)
+		return fmt.Errorf("ask for the free space of the spool %s: %w", dir, err)
 	}
 	if free-keep-a.coming < size {
 		others := ""

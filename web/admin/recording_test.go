@@ -284,9 +284,9 @@ func TestCheckAndRescan(t *testing.T) {
 		if d := cmp.Diff(map[string]string{recA: "size", recB: "extra"}, kinds); d != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, d)
 		}
-		added, err := s.RescanRecordings(ctx)
-		if err != nil || len(added) != 1 || added[0].ID != recB || added[0].Error != "" {
-			t.Errorf("%+v, %v", added, err)
+		done, err := s.RescanRecordings(ctx, false)
+		if err != nil || len(done.Added) != 1 || done.Added[0].ID != recB || done.Added[0].Error != "" || len(done.Accepted) != 0 {
+			t.Errorf("%+v, %v", done, err)
 		}
 		if r, err := s.Recording(ctx, recB); err != nil || r.State != store.Unpublished {
 			t.Errorf("%+v, %v", r, err)
@@ -359,7 +359,7 @@ func recordingMethods(t *testing.T, s admin.Service) map[string]func() error {
 		"prune":       func() error { _, err := s.PruneRecordings(ctx, false); return err },
 		"check":       func() error { _, err := s.CheckRecordings(ctx, recordings.RepairNothing); return err },
 		"rescan": func() error {
-			_, err := s.RescanRecordings(ctx)
+			_, err := s.RescanRecordings(ctx, false)
 			return err
 		},
 		"status": func() error { _, err := s.RecordingsStatus(ctx); return err },

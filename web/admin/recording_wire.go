@@ -75,6 +75,10 @@ func (q checkRequest) how() recordings.Repair {
 	return recordings.RepairNothing
 }
 
+type rescanRequest struct {
+	AcceptDirectories bool `json:"accept_directories,omitempty"`
+}
+
 // dropRequest drops failed tarballs.
 type dropRequest struct {
 	Names []string `json:"names"`
@@ -122,10 +126,10 @@ func recordingCalls(s Service) map[string]call {
 		}, func(q checkRequest, all []recordings.Problem) string {
 			return fmt.Sprintf("%d problems, fix %t, accept loss %t", len(all), q.Fix, q.AcceptLoss)
 		}).withPartial(),
-		pathRescan: post(func(ctx context.Context, _ nothing) ([]recordings.ImportedRecording, error) {
-			return s.RescanRecordings(ctx)
-		}, func(_ nothing, all []recordings.ImportedRecording) string {
-			return fmt.Sprintf("%d recordings", len(all))
+		pathRescan: post(func(ctx context.Context, q rescanRequest) (recordings.Rescanned, error) {
+			return s.RescanRecordings(ctx, q.AcceptDirectories)
+		}, func(_ rescanRequest, done recordings.Rescanned) string {
+			return fmt.Sprintf("%d recordings, %d directories accepted", len(done.Added), len(done.Accepted))
 		}).withPartial(),
 		pathRecordingsStatus: get(s.RecordingsStatus),
 		pathCallbacks:        get(s.Callbacks),

@@ -52,7 +52,7 @@ func newShelf(t *testing.T, running bool, adjust ...func(*recordings.Config)) *s
 	if s.library, err = recordings.Open(t.Context(), recordings.Options{Store: s.store, Config: s.config, Log: log}); err != nil {
 		t.Fatal(err)
 	}
-	if s.spool, err = recordings.NewSpool(recordings.SpoolOptions{Config: s.config, Importer: s.library, Store: s.store, Log: log}); err != nil {
+	if s.spool, err = recordings.NewSpool(recordings.SpoolOptions{Config: s.config, Importer: s.library, Place: s.library.Place, Store: s.store, Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	s.outbox = balancer.NewOutbox(balancer.OutboxOptions{Store: s.store, Secrets: func() []bbb.Secret { return nil }, Log: log})
