@@ -37,6 +37,9 @@ var callbackPauses = [...]time.Duration{
 	10 * time.Minute, 20 * time.Minute, 30 * time.Minute, time.Hour,
 }
 
+// storePauses follow the tries to store how a callback went; the last one repeats.
+var storePauses = [...]time.Duration{10 * time.Second, 30 * time.Second, time.Minute}
+
 // OutboxOptions are what an Outbox needs.
 type OutboxOptions struct {
 	Store *store.Store

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
@@ -54,7 +55,7 @@ func addressGuard(allowPrivate bool) func(network, address string, _ syscall.Raw
 func (o *Outbox) deliver(ctx context.Context, due dueCallback) (next time.Time) {
 	c, err := o.current(ctx, due)
 	if err != nil {
-		return o.undecided(ctx, due, err)
+		return o.unread(ctx, due, err)
 	}
 	if c.ID == "" || !c.Next.Equal(due.due) {
 		return c.Next // dropped, or put off, since it was read
@@ -73,12 +74,28 @@ func (o *Outbox) deliver(ctx context.Context, due dueCallback) (next time.Time) 
 	}
 	done := status/100 == 2 || status == http.StatusNotFound || status == http.StatusGone
 	c.Next = nextTry(c, o.options.Now())
-	next, err = o.decide(ctx, c, due, done)
-	o.report(c, done, err)
-	if err != nil {
-		return o.undecided(ctx, due, nil)
+	return o.settle(ctx, c, due, done)
+}
+
+// settle stores how a try went, and returns when the callback is due again. What
+// cannot be stored stays in memory, and the callback on its way: the front-end is
+// not called again for what it has answered. If the process ends before, it is
+// called once more.
+func (o *Outbox) settle(ctx context.Context, c store.Callback, due dueCallback, done bool) time.Time {
+	for n := 0; ; n++ {
+		next, err := o.decide(ctx, c, due, done)
+		if err == nil {
+			o.report(c, done)
+			return next
+		}
+		if n == 0 {
+			o.log(c).Error("callback's outcome could not be stored; that is tried again", "cause", err)
+		}
+		if ctx.Err() != nil {
+			return due.due
+		}
+		rest(ctx, storePauses[min(n, len(storePauses)-1)])
 	}
-	return next
 }
 
 // current reads a callback anew: it may have been sent, dropped or put off since
@@ -116,11 +133,10 @@ func (o *Outbox) decide(ctx context.Context, c store.Callback, due dueCallback, 
 	return next, err
 }
 
-// undecided is for a callback that is still due since the store could not be read
-// or written: without a pause, the front-end would be called without end.
-func (o *Outbox) undecided(ctx context.Context, due dueCallback, read error) time.Time {
-	if read != nil && ctx.Err() == nil {
-		o.options.Log.Error("callback could not be read", "callback", due.id, "cause", read)
+// unread is for a callback that is still due since the store could not be read.
+func (o *Outbox) unread(ctx context.Context, due dueCallback, cause error) time.Time {
+	if ctx.Err() == nil {
+		o.options.Log.Error("callback could not be read", "callback", due.id, "cause", cause)
 	}
 	rest(ctx, callbackPauses[0])
 	return due.due
@@ -147,11 +163,13 @@ func nextTry(c store.Callback, now time.Time) time.Time {
 	return next
 }
 
-func (o *Outbox) report(c store.Callback, done bool, stored error) {
-	log := o.options.Log.With("callback", c.ID, "recording", c.RecordID, "host", callbackHost(c), "status", c.Status)
+func (o *Outbox) log(c store.Callback) *slog.Logger {
+	return o.options.Log.With("callback", c.ID, "recording", c.RecordID, "host", callbackHost(c), "status", c.Status)
+}
+
+func (o *Outbox) report(c store.Callback, done bool) {
+	log := o.log(c)
 	switch {
-	case stored != nil:
-		log.Error("callback's outcome could not be stored; it is sent again", "cause", stored)
 	case done && c.Status/100 == 2:
 		log.Info("front-end was told that a recording is ready")
 	case done:

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"scalelite/balancer"
@@ -22,62 +23,89 @@ import (
 // fullDisk is a database that takes nothing while it is full.
 type fullDisk struct {
 	kv.Engine
-	full atomic.Bool
+	full    atomic.Bool
+	refused atomic.Int64
 }
 
 func (d *fullDisk) Update(ctx context.Context, fn func(kv.Tx) error) error {
 	if d.full.Load() {
+		d.refused.Add(1)
 		return errors.New("no space left on device")
 	}
 	return d.Engine.Update(ctx, fn)
 }
 
-// A callback whose outcome cannot be stored is sent again, but not without
-// pause; a stop does not wait for it.
+// A front-end that has answered is not called again because that cannot be
+// stored, however long: only after a restart, of which it does not hold up the
+// stop.
 func TestFullDiskDoesNotFloodTheFrontEnd(t *testing.T) {
 	t.Parallel()
-	engine, err := boltkv.Open(t.Context(), filepath.Join(t.TempDir(), "full.db"), boltkv.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	disk := &fullDisk{Engine: engine}
-	s, err := store.New(t.Context(), disk, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
 	front := newFrontEnd(t)
-	p := &post{t: t, log: &logged{}}
-	start := func() {
-		p.Outbox = balancer.NewOutbox(balancer.OutboxOptions{
-			Store: s, Secrets: func() []bbb.Secret { return []bbb.Secret{"one"} }, AllowPrivate: true, Log: slog.New(slog.NewTextHandler(p.log, nil)),
-		})
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan struct{})
-		go func() { defer close(done); p.Run(ctx) }()
-		p.stop = func() { cancel(); <-done }
-	}
-	if err := s.Update(t.Context(), func(tx *store.Tx) error { return tx.AddCallback(callback(front.URL, "one", "rec")) }); err != nil {
-		t.Fatal(err)
-	}
-	disk.full.Store(true)
-	start()
-	p.await("the outcome is lost", func() bool { return strings.Contains(p.log.String(), "could not be stored") })
-	for range 50 {
+	front.Config.SetKeepAlivesEnabled(false) // the clock stands still while somebody listens
+	synctest.Test(t, func(t *testing.T) {
+		engine, err := boltkv.Open(t.Context(), filepath.Join(t.TempDir(), "full.db"), boltkv.Options{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk := &fullDisk{Engine: engine}
+		s, err := store.New(t.Context(), disk, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		p := &post{t: t, log: &logged{}}
+		start := func() {
+			p.Outbox = balancer.NewOutbox(balancer.OutboxOptions{
+				Store: s, Secrets: func() []bbb.Secret { return []bbb.Secret{"one"} }, AllowPrivate: true, Log: slog.New(slog.NewTextHandler(p.log, nil)),
+			})
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan struct{})
+			go func() { defer close(done); p.Run(ctx) }()
+			p.stop = func() { cancel(); <-done }
+		}
+		add := func(record string) {
+			err := s.Update(t.Context(), func(tx *store.Tx) error { return tx.AddCallback(callback(front.URL, "one", record)) })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect := func(when string, calls, pending int) {
+			t.Helper()
+			if got := len(front.calls()); got != calls || len(p.pending()) != pending {
+				t.Errorf("%s: %d calls, want %d; %d pending, want %d", when, got, calls, len(p.pending()), pending)
+			}
+		}
+		add("rec")
+		disk.full.Store(true)
+		start()
+		for range 24 {
+			time.Sleep(time.Hour)
+			p.Wake()
+		}
+		expect("a day with a full disk", 1, 1)
+		if n := strings.Count(p.log.String(), "could not be stored"); n != 1 || disk.refused.Load() > 25*60 {
+			t.Errorf("%d lines in the log, want 1; %d tries to store", n, disk.refused.Load())
+		}
+		disk.full.Store(false)
+		time.Sleep(2 * time.Minute)
+		expect("when there is room again", 1, 0)
+
+		add("another")
+		disk.full.Store(true)
 		p.Wake()
-		time.Sleep(2 * time.Millisecond)
-	}
-	p.stop()
-	if got := len(front.calls()); got != 1 {
-		t.Errorf("%d calls while the disk was full, want 1", got)
-	}
-	disk.full.Store(false)
-	start()
-	defer p.stop()
-	p.await("the callback is done", func() bool { return len(p.pending()) == 0 })
-	if got := len(front.calls()); got != 2 {
-		t.Errorf("%d calls, want 2", got)
-	}
+		time.Sleep(time.Hour)
+		began := time.Now()
+		p.stop()
+		if took := time.Since(began); took > 0 {
+			t.Errorf("the stop took %s", took)
+		}
+		expect("a stop", 2, 1)
+		disk.full.Store(false)
+		start()
+		defer p.stop()
+		time.Sleep(time.Minute)
+		expect("a restart", 3, 0)
+	})
 }
 
 // countedReads is a database that counts what is read by key.

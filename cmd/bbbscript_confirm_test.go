@@ -27,7 +27,8 @@ type fakeBalancer struct {
 	older    bool   // what is there is from before all uploads
 	stamp    string // of the metadata.xml of the only format
 	deleted  bool
-	newest   any // import of the recording, while there is nothing else of it
+	unknown  bool // the import
+	newest   any  // import of the recording, while there is nothing else of it
 	onUpload func(n int)
 }
 
@@ -48,6 +49,8 @@ func (f *fakeBalancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			f.onUpload(f.uploads)
 		}
 		answer(202, fields{"import": "import-1"})
+	case strings.Contains(r.URL.Path, "/imports/") && f.unknown:
+		answer(404, fields{"error": "There is no such import."})
 	case strings.Contains(r.URL.Path, "/imports/"):
 		answer(200, fields{"state": f.state, "error": f.error, "done": f.done, "size": 9_000_000})
 	case f.newest != nil && !strings.HasSuffix(r.URL.Path, "/scalelite-connection-test"):
@@ -123,6 +126,31 @@ func TestSenderBelievesTheCountAlone(t *testing.T) {
 	m.sendNow()
 	if got := m.waiting(); f.sent() != 2 || len(got) != 0 {
 		t.Errorf("when it is there: %d uploads, waiting %q\n%s", f.sent(), got, m.log())
+	}
+}
+
+// What was taken out of the spool there is sent again.
+func TestSenderSendsAgainWhatWasTakenAway(t *testing.T) {
+	t.Parallel()
+	f := &fakeBalancer{state: "waiting", files: 1}
+	m, _ := newSender(t, f)
+	m.must("sed", "-i", "s/STAY = 60/STAY = 0/", "/usr/local/lib/scalelite-send/sender.rb")
+	for _, step := range []struct {
+		unknown bool
+		uploads int
+		want    string
+	}{
+		{false, 1, "waits to be imported"},
+		{true, 1, "its import is not known any more, and not all of it is there: podcast has 1 of 2 files"},
+		{false, 2, "waits to be imported"},
+	} {
+		f.mu.Lock()
+		f.unknown = step.unknown
+		f.mu.Unlock()
+		m.sendNow()
+		if out := m.must("scalelite-send", "status"); f.sent() != step.uploads || !strings.Contains(out, step.want) {
+			t.Errorf("unknown %t: %d uploads, want %d and %q in\n%s", step.unknown, f.sent(), step.uploads, step.want, out)
+		}
 	}
 }
 

@@ -278,7 +278,7 @@ func (s *Spool) still(ctx context.Context, e *entry) bool {
 	print, err := fingerprintOf(s.path(e.File))
 	switch {
 	case err != nil:
-		s.forget(e) // gone; the next look takes it up again if it comes back
+		s.lose(e) // the next look takes it up again if it comes back
 		return false
 	case print == e.print:
 		return true

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -109,24 +111,56 @@ func (s *Spool) Files(context.Context) ([]SpoolFile, error) {
 	return all, nil
 }
 
-// Import returns how an import went, or goes, or store.ErrNotFound.
+// Import returns how an import went, or goes, or store.ErrNotFound: also if
+// somebody took its tarball away before it came to an end.
 func (s *Spool) Import(ctx context.Context, id string) (ImportProgress, error) {
-	var i ImportProgress
-	err := s.o.Store.View(ctx, func(tx *store.Tx) (err error) {
-		i.Import, err = tx.Import(id)
-		return err
-	})
+	i, err := s.stored(ctx, id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) || err == nil && !i.Ended.IsZero() {
 		return i, err
 	}
+	if now, ok := s.running(id); ok {
+		return now, nil
+	}
+	if err != nil || !s.gone(i.File) {
+		return i, err
+	}
+	// It may have come to its end since it was read.
+	if i, err = s.stored(ctx, id); err == nil && i.Ended.IsZero() {
+		return ImportProgress{}, store.ErrNotFound
+	}
+	return i, err
+}
+
+// stored is an import as far as the store knows it.
+func (s *Spool) stored(ctx context.Context, id string) (i ImportProgress, err error) {
+	err = s.o.Store.View(ctx, func(tx *store.Tx) (err error) {
+		i.Import, err = tx.Import(id)
+		return err
+	})
+	return i, err
+}
+
+// running returns an import whose tarball is known to be in the spool.
+func (s *Spool) running(id string) (ImportProgress, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.entries {
 		if e.ID == id {
-			return s.progressOf(e), nil
+			return s.progressOf(e), true
 		}
 	}
-	return i, err
+	return ImportProgress{}, false
+}
+
+// gone reports that a tarball is not in the spool, while the spool is there.
+func (s *Spool) gone(name string) bool {
+	for _, path := range []string{s.path(name), filepath.Join(s.o.Config.SpoolDir, takenDir, name)} {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+	}
+	_, err := os.Stat(s.o.Config.SpoolDir)
+	return err == nil
 }
 
 // progressOf is an entry's import with how far it is.

@@ -225,8 +225,8 @@ func TestSpoolAnnounced(t *testing.T) {
 		r := newSpoolRig(t, nil)
 		r.start()
 		id := r.announce("a.tar")
-		r.wantImport(id, store.ImportWaiting, "")
 		r.write("a.tar", "a")
+		r.wantImport(id, store.ImportWaiting, "")
 		r.lookNow()
 		r.wantTaken("a")
 		r.wantImport(id, store.ImportImported, "")
@@ -343,7 +343,9 @@ func TestSpoolImportsKept(t *testing.T) {
 		r.wantImport(ids[0], store.ImportImported, "")
 		r.wantImport(ids[1], store.ImportImported, "")
 		r.wantImport(ids[2], store.ImportFailed, "checksum")
-		r.wantImport(dangling, store.ImportWaiting, "")
+		if all := r.imports(); all[0].ID != dangling || all[0].State != store.ImportWaiting {
+			t.Errorf("imports are %+v", all)
+		}
 		r.importer.let(failingFor("held.tar", ErrIncomplete))
 		r.write("held.tar", "held")
 		elapse(25 * time.Hour)
@@ -356,6 +358,52 @@ func TestSpoolImportsKept(t *testing.T) {
 		// Only the outcome is forgotten, not the tarball and why it failed.
 		if f := r.files()["bad.tar"]; f.State != store.ImportFailed || f.Tries != 5 || !strings.Contains(f.Reason, "checksum") {
 			t.Errorf("bad.tar is shown as %+v", f)
+		}
+	})
+}
+
+// An import whose tarball somebody took away is waited for no longer. A spool that
+// is not there, and a restart, take nothing away.
+func TestSpoolImportIsGone(t *testing.T) {
+	inSpoolTime(t, func(t *testing.T) {
+		r := newSpoolRig(t, nil)
+		r.importer.do = failingFor("a.tar", ErrNoSpace)
+		r.start()
+		id := r.announce("a.tar")
+		r.rename("a.tar", "a")
+		r.lookNow()
+		r.wantImport(id, store.ImportWaiting, "not enough free space")
+		move := func(from, to string) {
+			t.Helper()
+			if err := os.Rename(from, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.stop()
+		move(r.Dir(), r.Dir()+".away")
+		r.options.Absent = true
+		r.make()
+		r.wantImport(id, store.ImportWaiting, "")
+		move(r.Dir()+".away", r.Dir())
+		r.make()
+		r.wantImport(id, store.ImportWaiting, "")
+		if err := os.MkdirAll(r.path(takenDir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		move(r.path("a.tar"), filepath.Join(r.path(takenDir), "a.tar")) // as a crash may leave it
+		r.wantImport(id, store.ImportWaiting, "")
+		r.restart()
+		r.lookNow()
+		r.wantImport(id, store.ImportWaiting, "")
+		if err := os.Remove(r.path("a.tar")); err != nil {
+			t.Fatal(err)
+		}
+		r.lookNow()
+		if i, err := r.Spool.Import(context.Background(), id); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the import is %+v, %v, want ErrNotFound", i, err)
+		}
+		if n := r.logs.count("taken out of the spool before it was imported"); n != 1 {
+			t.Errorf("%d lines in the log, want 1", n)
 		}
 	})
 }

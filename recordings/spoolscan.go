@@ -103,7 +103,7 @@ func (s *Spool) scan(ctx context.Context) error {
 	}
 	for name, e := range s.entries {
 		if _, there := tarballs[name]; !there && !e.busy {
-			s.forget(e)
+			s.lose(e)
 		}
 	}
 	s.strays = strays
@@ -200,6 +200,14 @@ func (s *Spool) plan(e *entry) {
 		e.at = e.Next
 	}
 	s.agenda.put(e)
+}
+
+// lose forgets an entry whose tarball has left the spool without our doing.
+func (s *Spool) lose(e *entry) {
+	if e.Ended.IsZero() {
+		s.o.Log.Warn("tarball was taken out of the spool before it was imported", "file", e.File, "import", e.ID)
+	}
+	s.forget(e)
 }
 
 func (s *Spool) forget(e *entry) {

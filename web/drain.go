@@ -64,9 +64,10 @@ func (s *Server) Retire() {
 type gate struct {
 	next   http.Handler
 	server *Server
-	conns  sync.Map     // net.Conn: their state, as *atomic.Int32
-	open   atomic.Int64 // how many there are
-	before atomic.Int64 // requests to wait for, begun before Retire
+	conns  sync.Map            // net.Conn: their state, as *atomic.Int32
+	open   atomic.Int64        // how many there are
+	before atomic.Int64        // requests to wait for, begun before Retire
+	silent func(net.Conn) bool // see silent
 
 	mu   sync.Mutex
 	cuts map[*cuttable]bool
@@ -79,7 +80,7 @@ type cuttable struct {
 }
 
 func newGate(s *Server, next http.Handler) *gate {
-	return &gate{server: s, next: next, cuts: map[*cuttable]bool{}}
+	return &gate{server: s, next: next, silent: silent, cuts: map[*cuttable]bool{}}
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -190,7 +191,7 @@ func (g *gate) finish(ctx context.Context) {
 			switch http.ConnState(state.(*atomic.Int32).Load()) {
 			case http.StateIdle:
 			case http.StateNew:
-				waits = time.Since(began) < turnTime || !silent(conn.(net.Conn))
+				waits = time.Since(began) < turnTime || !g.silent(conn.(net.Conn))
 			default:
 				waits = true
 			}
@@ -209,7 +210,7 @@ func (g *gate) finish(ctx context.Context) {
 // wait for.
 func (g *gate) dismiss() {
 	g.conns.Range(func(conn, state any) bool {
-		if c := conn.(net.Conn); http.ConnState(state.(*atomic.Int32).Load()) == http.StateNew && silent(c) {
+		if c := conn.(net.Conn); http.ConnState(state.(*atomic.Int32).Load()) == http.StateNew && g.silent(c) {
 			_ = c.Close()
 		}
 		return true
@@ -226,14 +227,18 @@ func silent(conn net.Conn) bool {
 
 // serveOn is Serve for one server, whose limits it sets.
 func (s *Server) serveOn(ctx context.Context, ln net.Listener, server *http.Server) error {
-	g := newGate(s, server.Handler)
+	return newGate(s, server.Handler).serveOn(ctx, ln, server)
+}
+
+// serveOn is that with the gate before the handler.
+func (g *gate) serveOn(ctx context.Context, ln net.Listener, server *http.Server) error {
 	server.Handler, server.ConnState = g, g.noteConn
 	server.ReadHeaderTimeout = readHeaderTimeout
 	server.ReadTimeout = readTimeout
 	server.WriteTimeout = writeTimeout
 	server.IdleTimeout = idleTimeout
 	server.MaxHeaderBytes = maxHeaderBytes
-	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
+	server.ErrorLog = slog.NewLogLogger(g.server.log.Handler(), slog.LevelDebug)
 	serve := server.Serve
 	if server.TLSConfig != nil {
 		serve = func(ln net.Listener) error { return server.ServeTLS(ln, "", "") }

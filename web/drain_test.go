@@ -3,13 +3,17 @@ package web
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,48 +105,94 @@ func TestStopWaitsForNobodyWhoAsksAgain(t *testing.T) {
 	}
 }
 
+// hearingConn is one in memory that knows whether anything came over it, as the
+// kernel does of others.
+type hearingConn struct {
+	net.Conn
+	heard atomic.Bool
+}
+
+func (c *hearingConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.heard.Store(true)
+	}
+	return n, err
+}
+
 // TestStopAndNewConnections: one over which nothing has come is given up soon, one
 // that has begun to speak is heard.
 func TestStopAndNewConnections(t *testing.T) {
 	t.Parallel()
-	s := New(Options{Config: DefaultConfig(), Secrets: []bbb.Secret{testSecret}, Log: slog.New(slog.DiscardHandler)})
+	synctest.Test(t, func(t *testing.T) {
+		handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") })
+		s := New(Options{Config: DefaultConfig(), Secrets: []bbb.Secret{testSecret}, Log: slog.New(slog.DiscardHandler)})
+		g, ln := newGate(s, handler), newPipeListener()
+		g.silent = func(conn net.Conn) bool { return !conn.(*hearingConn).heard.Load() }
+		ctx, stop := context.WithCancel(context.Background())
+		served := make(chan error, 1)
+		go func() { served <- g.serveOn(ctx, ln, new(http.Server)) }()
+		dial := func() net.Conn {
+			client, server := net.Pipe()
+			ln.conns <- &hearingConn{Conn: server}
+			return client
+		}
+		unused, begun := dial(), dial()
+		defer unused.Close()
+		defer begun.Close()
+		if _, err := io.WriteString(begun, "GET "+apiPath+" HTTP/1.1\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		stop()
+		time.Sleep(3 * turnTime) // nobody is let in any more, and the unused one was waited for
+		synctest.Wait()
+		if _, err := io.WriteString(begun, "Host: h\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(begun); !strings.HasSuffix(string(text), "done") {
+			t.Errorf("the other got %q, %v", text, err)
+		}
+		n, err := unused.Read(make([]byte, 1))
+		if took := time.Since(began); err == nil || took >= readHeaderTimeout {
+			t.Errorf("the unused connection: %d bytes, %v, after %s", n, err, took)
+		}
+		if err := <-served; err != nil || time.Since(began) >= readHeaderTimeout {
+			t.Errorf("the stop: %v, after %s", err, time.Since(began))
+		}
+	})
+}
+
+// TestSilent: the kernel knows of which connections nothing has come, be there
+// TLS above them or not.
+func TestSilent(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux is asked")
+	}
 	ln, err := Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") })
-	go func() { served <- s.serveOn(ctx, ln, &http.Server{Handler: handler}) }()
-	dial := func() net.Conn {
-		conn, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = conn.Close() })
-		return conn
-	}
-	unused, begun := dial(), dial()
-	if _, err := io.WriteString(begun, "GET "+apiPath+" HTTP/1.1\r\n"); err != nil {
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
 		t.Fatal(err)
 	}
-	stop()
-	until(t, "nobody to be let in", func() bool { // a closed listener has no deadlines
-		return ln.(*net.TCPListener).SetDeadline(time.Time{}) != nil
-	})
-	if _, err := io.WriteString(begun, "Host: h\r\n\r\n"); err != nil {
+	defer client.Close()
+	conn, err := holding{ln, new(sync.Pool)}.Accept()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := io.ReadAll(begun); !strings.HasSuffix(string(text), "done") {
-		t.Errorf("the other got %q, %v", text, err)
+	defer conn.Close()
+	over := tls.Server(conn, nil)
+	if !silent(conn) || !silent(over) {
+		t.Error("something came over an unused connection")
 	}
-	began := time.Now()
-	if n, err := unused.Read(make([]byte, 1)); err == nil || time.Since(began) > readHeaderTimeout/2 {
-		t.Errorf("the unused connection: %d bytes, %v, after %s", n, err, time.Since(began))
+	if _, err := io.WriteString(client, "G"); err != nil {
+		t.Fatal(err)
 	}
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
+	until(t, "something has come", func() bool { return !silent(conn) && !silent(over) })
 }
 
 // TestStopAnswersThoseOutside: the kernel has let them in and nobody has met them

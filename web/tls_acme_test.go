@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -187,7 +190,9 @@ func TestACMEUnreachable(t *testing.T) {
 	ln, plain, public := listenLocal(t), listenLocal(t), freePort(t)
 	p := startPebble(t, freePort(t), public, 7776000)
 	a := startACME(t, storetest.Open(t), p, ln, plain)
-	until(t, "the failure is told", func() bool { return a.log.count("no certificate: nobody can connect") == 1 })
+	until(t, "the failure is told", func() bool {
+		return a.log.count(`"no certificate: nobody can connect to this name over TLS" host=`+acmeHost) == 1
+	})
 	for _, part := range []string{
 		"challenge=tls-alpn-01 problem=unauthorized", "challenge=http-01 problem=connection",
 		"web.listen (443)", "web.http_listen (80)", "next_try_in=10m0s", "refused",
@@ -344,6 +349,72 @@ func TestACMEAliases(t *testing.T) {
 				t.Errorf("%d times one account, %d times two", one, more)
 			}
 		})
+	}
+}
+
+// TestACMEAliasDoesNotWait: one whose certificate is in the store is served at
+// once, while the authority lets web.host, a new name, wait.
+func TestACMEAliasDoesNotWait(t *testing.T) {
+	t.Parallel()
+	const former = "former.scalelite.test"
+	authority := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable) // for which it is asked again for minutes
+	}))
+	t.Cleanup(authority.Close)
+	p := &pebble{directory: authority.URL + "/dir", ca: filepath.Join(t.TempDir(), "ca.pem")}
+	writeBytes(t, p.ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.Certificate().Raw}))
+	s := storetest.Open(t)
+	cert, key := testPair(t, "kept", time.Now().Add(60*24*time.Hour), former)
+	keepCertificate(t, s, p.directory, former, slices.Concat(key, cert))
+	a := startACME(t, s, p, listenLocal(t), nil, former)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(cert)
+	until(t, "the alias is served", func() bool {
+		_, err := handshake(a.address, former, roots)
+		return err == nil
+	})
+	select {
+	case <-a.certs.source.(acmeNames)[0].current.Load().done:
+		t.Error("the attempt for web.host is over: nothing was waited for")
+	default:
+	}
+}
+
+// TestACMEKept: which certificate of the store does without the authority.
+func TestACMEKept(t *testing.T) {
+	t.Parallel()
+	s, c := storetest.Open(t), DefaultConfig()
+	c.Host = "bücher.scalelite.test"
+	names, err := openACMENames(c, s, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const host = "xn--bcher-kva.scalelite.test"
+	for _, test := range []struct {
+		what, name string
+		until      time.Time
+		want       bool
+	}{
+		{"none", "", soon(), false},
+		{"one of another name", acmeHost, soon(), false},
+		{"one that has ended", host, time.Now().Add(-time.Minute), false},
+		{"a good one", host, soon(), true},
+	} {
+		if test.name != "" {
+			cert, key := testPair(t, test.what, test.until, test.name)
+			keepCertificate(t, s, c.ACMEDirectory, host, slices.Concat(key, cert))
+		}
+		if got := names[0].kept(t.Context()); got != test.want {
+			t.Errorf("%s: %v", test.what, got)
+		}
+	}
+}
+
+func keepCertificate(t *testing.T, s *store.Store, directory, name string, data []byte) {
+	t.Helper()
+	err := s.Update(t.Context(), func(tx *store.Tx) error { return tx.PutCertificate(directory, name, data) })
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

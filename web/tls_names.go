@@ -47,14 +47,14 @@ func (n acmeNames) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return n.of(hello.ServerName).get(hello)
 }
 
-// run looks after all of them. The first attempt of the others comes after that
-// for web.host, which makes the account that they share.
+// run looks after all of them. Others that need the authority wait with their
+// first attempt for that of web.host, which makes the account that they share.
 func (n acmeNames) run(ctx context.Context) {
 	first := n[0].current.Load().done
 	var names sync.WaitGroup
 	for i, one := range n {
 		names.Go(func() {
-			if i > 0 {
+			if i > 0 && !one.kept(ctx) {
 				select {
 				case <-first:
 				case <-ctx.Done():

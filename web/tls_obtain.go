@@ -32,7 +32,7 @@ func (a *acmeCertificates) run(ctx context.Context) {
 			a.hold(ctx, try)
 		} else if ctx.Err() == nil {
 			wait = retryWait(wait, try.witness.refused())
-			a.log.Error("no certificate: nobody can connect over TLS", "host", try.host,
+			a.log.Error("no certificate: nobody can connect to this name over TLS", "host", try.host,
 				"cause", err, "next_try_in", wait.String(), "try_now", "systemctl reload scalelite")
 			if asked := a.pause(ctx, wait); asked {
 				wait = 0
@@ -43,6 +43,16 @@ func (a *acmeCertificates) run(ctx context.Context) {
 			a.current.Store(a.attempt())
 		}
 	}
+}
+
+// kept reports whether the store has a certificate that is good now.
+func (a *acmeCertificates) kept(ctx context.Context) bool {
+	data, err := a.cache.Get(ctx, a.name())
+	if err != nil {
+		return false // which the attempt tells
+	}
+	leaf, now := leafOf(data), time.Now()
+	return leaf != nil && !now.Before(leaf.NotBefore) && now.Before(leaf.NotAfter) && leaf.VerifyHostname(a.name()) == nil
 }
 
 // retryWait is how long to wait after a failure that followed a wait of former.

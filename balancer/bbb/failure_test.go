@@ -8,10 +8,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // rawServer serves each connection with a function of its own, below HTTP.
@@ -215,14 +218,30 @@ func endlessHead(c net.Conn, _ string) {
 	}
 }
 
-// Before there is a connection, the request cannot have been seen.
-func TestCallNotSent(t *testing.T) {
-	t.Parallel()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+// refusingAddr is an address that refuses connections: its port is taken, and
+// nobody listens there.
+func refusingAddr(t *testing.T) string {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	free.Close()
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	loopback := netip.MustParseAddr("127.0.0.1")
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: loopback.As4()}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return netip.AddrPortFrom(loopback, uint16(at.(*unix.SockaddrInet4).Port)).String()
+}
+
+// Before there is a connection, the request cannot have been seen.
+func TestCallNotSent(t *testing.T) {
+	t.Parallel()
+	nobody := "http://" + refusingAddr(t)
 	rows := []struct {
 		name, text string
 		dial       func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -248,7 +267,7 @@ func TestCallNotSent(t *testing.T) {
 			if row.dial != nil {
 				transport.DialContext = row.dial
 			}
-			_, err := NewClient(transport, config).Call(t.Context(), endpointOf("http://"+free.Addr().String()), "create", ParseQuery("fullName="+shown), nil)
+			_, err := NewClient(transport, config).Call(t.Context(), endpointOf(nobody), "create", ParseQuery("fullName="+shown), nil)
 			checkCallError(t, err, "create", NotSent, row.text)
 			if row.is != nil && !errors.Is(err, row.is) {
 				t.Errorf("%v is not %v", err, row.is)

@@ -82,11 +82,6 @@ func checkProbeError(t *testing.T, err error, fault Fault, text string) {
 // Each thing that can be wrong with an address has its own message and remedy.
 func TestProbeFaults(t *testing.T) {
 	t.Parallel()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
 	page := func(status int, body string) string {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "https://bbb.example.org/bigbluebutton/?secret=1")
@@ -102,7 +97,7 @@ func TestProbeFaults(t *testing.T) {
 		fault     Fault
 		text      string
 	}{
-		{"refused", "http://" + free.Addr().String(), FaultRefused, "nothing listens there"},
+		{"refused", "http://" + refusingAddr(t), FaultRefused, "nothing listens there"},
 		{"404", page(404, ""), FaultPath, "bbb-conf --secret"},
 		{"HTML", page(200, "<html><title>Welcome to nginx!</title>"), FaultNotBBB, `"<title>Welcome to nginx!"`},
 		{"other XML", page(200, "<a/>"), FaultNotBBB, "no BBB API"},

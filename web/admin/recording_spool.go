@@ -20,7 +20,7 @@ func (l *Local) Import(ctx context.Context, id string) (store.Import, error) {
 	}
 	i, err := parts.Spool.Import(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return i.Import, &Error{NotFound, fmt.Sprintf("there is no import %q: the outcome of an import is forgotten after 30 days", id)}
+		return i.Import, &Error{NotFound, fmt.Sprintf("there is no import %q: its tarball was taken out of the spool, or its outcome was forgotten after 30 days", id)}
 	}
 	return i.Import, explain(ctx, err)
 }

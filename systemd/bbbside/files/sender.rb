@@ -171,12 +171,12 @@ module ScaleliteSend
         return deleted(job) if there && there['state'] == 'deleted'
 
         wait(job, "its import failed: #{import['error']}", FAILED_THERE)
-      else # imported, replaced by a later one, or so long ago that nobody knows
+      else # imported, replaced by a later one, taken away, or so long ago that nobody knows
         there = @balancer.recording(job['id'])
         return confirmed(job) if came?(there, job)
 
         lacks = differences(there, job['formats'])
-        again(job, lacks.empty? ? 'it was sent, but what is there is another version' : "it was imported, but not all of it is there: #{lacks}")
+        again(job, lacks.empty? ? 'it was sent, but what is there is another version' : "#{import ? 'it was imported, but' : 'its import is not known any more, and'} not all of it is there: #{lacks}")
       end
     end
 
