@@ -381,10 +381,11 @@ func TestSpoolImportIsGone(t *testing.T) {
 		}
 		r.stop()
 		move(r.Dir(), r.Dir()+".away")
-		r.options.Absent = true
+		r.options.Place = func(context.Context) (string, error) { return "", ErrNotInPlace }
 		r.make()
 		r.wantImport(id, store.ImportWaiting, "")
 		move(r.Dir()+".away", r.Dir())
+		r.options.Place = nil
 		r.make()
 		r.wantImport(id, store.ImportWaiting, "")
 		if err := os.MkdirAll(r.path(takenDir), 0o755); err != nil {
