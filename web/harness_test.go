@@ -76,7 +76,7 @@ func newSystem(t testing.TB, o settings) *system {
 		t.Fatal(err)
 	}
 	config := balancer.DefaultConfig()
-	config.ConnectTimeout, config.ResponseTimeout, config.PollTimeout = 2*time.Second, 2*time.Second, 2*time.Second
+	config.ConnectTimeout, config.ResponseTimeout, config.PollTimeout = 10*time.Second, 10*time.Second, 10*time.Second
 	if o.balancer != nil {
 		o.balancer(&config)
 	}

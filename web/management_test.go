@@ -62,7 +62,7 @@ func newPool(t *testing.T, hooks balancer.Hooks) (*balancer.Balancer, *store.Sto
 	if err != nil {
 		t.Fatal(err)
 	}
-	limits := bbb.ClientConfig{ConnectTimeout: 2 * time.Second, ResponseTimeout: 2 * time.Second}
+	limits := bbb.ClientConfig{ConnectTimeout: 10 * time.Second, ResponseTimeout: 10 * time.Second}
 	transport := bbb.NewTransport(limits)
 	pool, err := balancer.New(t.Context(), balancer.Options{
 		Store: db, Client: bbb.NewClient(transport, limits), Config: balancer.DefaultConfig(),
