@@ -44,16 +44,10 @@ function takes(element, key) {
 	if (element.matches('input:not([type=range]), textarea')) {
 		return key !== 'Escape';
 	}
-	if (element.matches('select, input[type=range]')) {
-		return key.startsWith('Arrow') || key.startsWith('Page') || key === 'Home' || key === 'End' || element.matches('select') && key.length === 1;
+	if (element.matches('select, input[type=range], #notes')) {
+		return /^(Arrow|Page|Home|End)/.test(key) || element.matches('select') && key.length === 1 || element.matches('#notes') && key === ' ';
 	}
-	if (element.matches('#notes')) {
-		return key.startsWith('Arrow') || key.startsWith('Page') || key === 'Home' || key === 'End' || key === ' ';
-	}
-	if (element.matches('button, summary, a[href]')) {
-		return key === ' ' || key === 'Enter';
-	}
-	return false;
+	return element.matches('button, summary, a[href]') && (key === ' ' || key === 'Enter');
 }
 
 /**
