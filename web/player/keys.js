@@ -103,6 +103,9 @@ export function createKeys({ actions, texts }) {
 		all[name]?.();
 	});
 
+	// Whoever clicks goes on with the keys of the page, as they do in Safari, which
+	// gives no focus to what is clicked.
+	document.addEventListener('click', ({ target, detail }) => detail && /** @type {Element} */ (target).closest('button')?.blur(), true);
 	byId('help-open').addEventListener('click', all.help);
 	help.addEventListener('click', (event) => {
 		if (event.target === help) {

@@ -247,6 +247,52 @@ func TestMouse(t *testing.T) {
 	p.wantQuiet()
 }
 
+// TestClickedButtonsLeaveTheKeys: whoever clicked on something plays and pauses
+// with the keys that are told, and the chat goes on following the time.
+func TestClickedButtonsLeaveTheKeys(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r := h.show(recordingtest.Options{})
+	p := h.play(t, laptop, r.Path())
+	plays := func(clicked string) {
+		t.Helper()
+		t.Log(clicked)
+		for _, playing := range []string{"true", "false"} {
+			p.key("Space")
+			p.is("playing", playing)
+		}
+	}
+	for _, selector := range []string{"#start", "#forward", `#strip button[data-slide="image3"]`, "#mute", "#side-toggle", "#side-toggle", `#chat li[data-time="7.5"] .when`} {
+		p.seek(1) // far from the end, also after a while
+		p.followed()
+		p.click(selector)
+		if selector == "#start" {
+			p.is("playing", "true")
+			p.key("Space")
+			p.is("playing", "false")
+		}
+		plays(selector)
+	}
+	p.seek(26)
+	p.followed()
+	p.wait(`document.querySelector("#follow").hidden`)
+	p.search("leaf", 3)
+	p.click("#hits button")
+	plays("a result")
+	p.click("#help-open")
+	p.wait(`document.querySelector("#help").open`)
+	p.key("Escape")
+	p.wait(`!document.querySelector("#help").open && document.activeElement === document.body`)
+	plays("the list of keys")
+	// Who gets to a button by Tab presses it with Space.
+	p.seek(1)
+	p.do(`document.querySelector("#forward").focus()`)
+	p.key("Space")
+	p.at(16)
+	p.is("playing", "false")
+	p.wantQuiet()
+}
+
 // followed waits until the chat has scrolled to the last line that was sent.
 func (p *tab) followed() {
 	p.t.Helper()
