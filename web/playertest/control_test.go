@@ -422,12 +422,14 @@ func TestMemory(t *testing.T) {
 	r, other := h.show(recordingtest.Options{}), h.show(recordingtest.Options{Title: "Another"})
 	p := h.play(t, laptop, r.Path())
 	p.key(">")
-	p.seek(14)
+	p.seek(11) // far from both ends, also after a while
 	p.key("k")
-	p.wait(`document.querySelector("#camera").currentTime > 14.5`)
+	p.wait(`document.querySelector("#camera").currentTime > 11.5`)
 	p.key("k")
+	p.is("playing", "false")
+	left := evaluate[float64](p, `document.querySelector("#camera").currentTime`)
 	p.open(h.url + r.Path())
-	p.wait(`Math.abs(Number(document.querySelector("#player").dataset.time) - 15) < 1.5`)
+	p.wait(fmt.Sprintf(`Math.abs(Number(document.querySelector("#player").dataset.time) - %v) < 1`, left))
 	p.is("rate", "1.25")
 	p.open(h.url + other.Path())
 	p.at(0)
@@ -458,6 +460,8 @@ func TestTouchWakesTheFullScreen(t *testing.T) {
 	p.key("k")
 	p.is("playing", "true")
 	p.is("idle", "true")
+	// Once they are back, the controls stay, however long the next touch takes.
+	p.do(`const later = setTimeout; window.setTimeout = (work, wait) => wait === 3000 ? 0 : later(work, wait)`)
 	for _, playing := range []string{"true", "false"} {
 		at := evaluate[input.TouchPoint](p, `(({x, y, width, height}) => ({x: x + width / 2, y: y + height / 2}))(document.querySelector("#play").getBoundingClientRect())`)
 		call(p, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: "touchStart", TouchPoints: []*input.TouchPoint{&at}})
