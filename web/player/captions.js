@@ -32,10 +32,8 @@ export function createCaptions({ medium, list, texts, memory, failed }) {
 		return track.track;
 	});
 	let on = memory.setting('captions', false);
-	let chosen = 0;
 	const wanted = memory.setting('caption_language', '');
-	const best = choose([wanted, texts.locale, ...navigator.languages], tags);
-	chosen = Math.max(0, tags.indexOf(best));
+	let chosen = Math.max(0, tags.indexOf(choose([wanted, texts.locale, ...navigator.languages], tags)));
 
 	function show() {
 		tracks.forEach((t, i) => { t.mode = on && i === chosen ? 'hidden' : 'disabled'; });

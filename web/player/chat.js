@@ -22,7 +22,7 @@ const calm = 1000;
 const alone = 8000;
 
 // Answers of these polls are the same everywhere, and are translated.
-const common = { YN: true, YNA: true, TF: true };
+const common = /^(YNA?|TF)$/;
 
 // A reply shows so much of what it answers, in characters.
 const quoted = 80;
@@ -137,7 +137,7 @@ export function createChat({ lines, texts, seek }) {
 
 	function pollOf(poll) {
 		const answers = poll.answers.map((a) => {
-			const known = Object.hasOwn(common, poll.type) ? texts.say(`answer_${a.key.toLowerCase()}`) : a.key;
+			const known = common.test(poll.type) ? texts.say(`answer_${a.key.toLowerCase()}`) : a.key;
 			const key = make('span', { class: 'answer' }, make('bdi', { text: known.startsWith('answer_') ? a.key : known }));
 			if (a.correct) {
 				key.append(icon('check'), make('span', { class: 'hidden', text: texts.say('correct') }));

@@ -79,7 +79,6 @@ export function createControls({ clock, texts, memory, slides }) {
 			handOn('#start', 'play');
 			byId('start').hidden = true;
 		}
-		byId('waiting').hidden = !clock.waiting;
 		const silent = muted || clock.volume === 0;
 		setIcon(byId('mute'), silent ? 'mute' : 'loud');
 		byId('mute').setAttribute('aria-pressed', String(silent));

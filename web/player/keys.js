@@ -44,16 +44,10 @@ function takes(element, key) {
 	if (element.matches('input:not([type=range]), textarea')) {
 		return key !== 'Escape';
 	}
-	if (element.matches('select, input[type=range]')) {
-		return key.startsWith('Arrow') || key.startsWith('Page') || key === 'Home' || key === 'End' || element.matches('select') && key.length === 1;
+	if (element.matches('select, input[type=range], #notes')) {
+		return /^(Arrow|Page|Home|End)/.test(key) || element.matches('select') && key.length === 1 || element.matches('#notes') && key === ' ';
 	}
-	if (element.matches('#notes')) {
-		return key.startsWith('Arrow') || key.startsWith('Page') || key === 'Home' || key === 'End' || key === ' ';
-	}
-	if (element.matches('button, summary, a[href]')) {
-		return key === ' ' || key === 'Enter';
-	}
-	return false;
+	return element.matches('button, summary, a[href]') && (key === ' ' || key === 'Enter');
 }
 
 /**
@@ -109,6 +103,9 @@ export function createKeys({ actions, texts }) {
 		all[name]?.();
 	});
 
+	// Whoever clicks goes on with the keys of the page, as they do in Safari, which
+	// gives no focus to what is clicked.
+	document.addEventListener('click', ({ target, detail }) => detail && /** @type {Element} */ (target).closest('button')?.blur(), true);
 	byId('help-open').addEventListener('click', all.help);
 	help.addEventListener('click', (event) => {
 		if (event.target === help) {

@@ -157,20 +157,29 @@ function open(recording, address, texts) {
 	chat.show();
 }
 
-/** The search; it is fetched when somebody first turns to it. */
+/**
+ * The search; it is fetched when somebody first turns to it, and again when it
+ * did not come. Browsers keep what failed under its address: each time has its own.
+ */
 function lateSearch(o) {
+	const { texts } = o;
 	let fetched = /** @type {any} */ (null);
 	let fetching = /** @type {Promise<any>|null} */ (null);
-	const get = () => (fetching ??= import('./search.js').then((module) => { fetched = module.createSearch(o); }));
-	const focus = async () => {
+	let again = '';
+	const get = () => (fetching ??= import('./search.js' + again).then((module) => { fetched = module.createSearch(o); }, () => {
+		fetching = null;
+		again += '?';
+		toast(`${texts.say('search')}: ${texts.say('problem_unreachable')}`, { text: texts.say('retry'), act: focus });
+	}));
+	async function focus() {
 		await get();
-		fetched.focus();
-	};
+		fetched?.focus();
+	}
 	const any = o.lines.length > 0 || o.slides.some((s) => s.text);
 	byId('finder').hidden = !any;
 	byId('search-open').hidden = !any;
-	byId('search').addEventListener('focus', get, { once: true });
-	byId('search-open').addEventListener('click', focus, { once: true });
+	byId('search').addEventListener('focus', get);
+	byId('search-open').addEventListener('click', () => fetched || focus());
 	return { focus: () => any && focus(), close: () => fetched?.close() };
 }
 

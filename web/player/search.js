@@ -14,13 +14,24 @@ const most = 60;
 const before = 30;
 const length = 120;
 
-/** A text as it is compared: without accents and case, character for character. */
-export function plain(text) {
-	return Array.from(text, (c) => {
-		const bare = c.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
-		return bare.length === c.length ? bare : c;
+// A character as it is compared: without accent and case, and a ligature as its
+// letters.
+function bare(char) {
+	if (char < '\u0080') {
+		return char.toLowerCase(); // as most are
+	}
+	return Array.from(char.normalize('NFKC'), (c) => {
+		const letter = c.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+		return letter.length === c.length ? letter : c;
 	}).join('');
 }
+
+// The characters of a text, with the accents that are written after letters in them.
+const characters = (text) => Array.from(text.normalize('NFC'));
+
+const plain = (text) => characters(text).map(bare).join('');
+
+const wordsOf = (query) => plain(query).split(/\s+/).filter(Boolean);
 
 /**
  * The places that have all words, in order of time.
@@ -28,7 +39,7 @@ export function plain(text) {
  * @param {string} query
  */
 export function find(places, query) {
-	const words = plain(query).split(/\s+/).filter(Boolean);
+	const words = wordsOf(query);
 	if (words.join('').length < fewest) {
 		return [];
 	}
@@ -38,29 +49,38 @@ export function find(places, query) {
 	});
 }
 
-/** A part of a text around the first word, with the words marked. */
-function excerpt(text, query) {
-	const words = plain(query).split(/\s+/).filter(Boolean);
-	const bare = plain(text);
-	const first = Math.max(0, Math.min(...words.map((w) => bare.indexOf(w)).filter((i) => i >= 0)));
-	const from = first > before ? first - before : 0;
-	const part = make('span', { class: 'excerpt', dir: 'auto' });
-	let at = from;
-	const end = Math.min(text.length, from + length);
-	part.append(from > 0 ? '…' : '');
-	while (at < end) {
-		const hit = words.filter((w) => bare.startsWith(w, at)).sort((a, b) => b.length - a.length)[0];
-		if (hit) {
-			part.append(make('mark', { text: text.slice(at, at + hit.length) }));
-			at += hit.length;
-			continue;
+/**
+ * A part of a text around the first word.
+ * @param {string} text
+ * @param {string} query
+ * @returns {{text: string, hit: boolean}[]} what is a word and what is between, in turn
+ */
+export function around(text, query) {
+	const shown = characters(text);
+	const letters = shown.map(bare);
+	const compared = letters.join('');
+	const origin = letters.flatMap((l, i) => Array(l.length).fill(i)); // the number of the character in shown
+	const hits = new Set();
+	for (const word of wordsOf(query)) {
+		for (let at = compared.indexOf(word); at >= 0; at = compared.indexOf(word, at + 1)) {
+			origin.slice(at, at + word.length).forEach((i) => hits.add(i));
 		}
-		const next = Math.min(end, ...words.map((w) => bare.indexOf(w, at)).filter((i) => i >= 0));
-		part.append(text.slice(at, next));
-		at = next;
 	}
-	part.append(end < text.length ? '…' : '');
-	return part;
+	const from = Math.max(0, shown.findIndex((_, i) => hits.has(i)) - before);
+	const end = Math.min(shown.length, from + length);
+	const parts = [{ text: from > 0 ? '…' : '', hit: false }];
+	for (let i = from; i < end; i++) {
+		if (hits.has(i) !== parts.at(-1).hit) {
+			parts.push({ text: '', hit: hits.has(i) });
+		}
+		parts.at(-1).text += shown[i];
+	}
+	return [...parts, { text: end < shown.length ? '…' : '', hit: false }].filter((p) => p.text);
+}
+
+function excerpt(text, query) {
+	const parts = around(text, query).map((p) => (p.hit ? make('mark', { text: p.text }) : p.text));
+	return make('span', { class: 'excerpt', dir: 'auto' }, ...parts);
 }
 
 /**

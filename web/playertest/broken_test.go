@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"scalelite/recordings/recordingtest"
@@ -104,6 +105,50 @@ func TestMissingPictures(t *testing.T) {
 	p := h.play(t, laptop, r.Path()+"?t=7")
 	p.wait(`document.querySelector("#problem-list").textContent.includes("svgs/slide")`)
 	p.wait(`Math.abs(document.querySelector("#camera").currentTime - 7) < 0.1`)
+}
+
+// TestSearchComesLater: when the search does not come, the page says so, and gets
+// it when it is asked again.
+func TestSearchComesLater(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r := h.show(recordingtest.Options{})
+	var fails atomic.Int64
+	h.disturb(func(w http.ResponseWriter, request *http.Request) bool {
+		fail := strings.HasSuffix(request.URL.Path, "/search.js") && fails.Add(-1) >= 0
+		if fail {
+			http.Error(w, "busy", http.StatusServiceUnavailable)
+		}
+		return fail
+	})
+	for opener, v := range map[string]view{"#search": laptop, "#search-open": phone} {
+		fails.Store(2)
+		p := h.play(t, v, r.Path()+"?locale=en")
+		for _, selector := range []string{opener, "#toast button"} {
+			p.click(selector)
+			p.wait(`document.querySelector("#toast").textContent.includes("Search slides and chat: could not be loaded")`)
+		}
+		p.do(`document.querySelector("#toast").replaceChildren()`)
+		p.click(opener)
+		p.wait(`document.activeElement?.id === "search"`)
+		p.search("leaf", 3)
+		if v == phone {
+			for _, open := range []string{"false", "true"} {
+				p.click(opener)
+				p.wait(fmt.Sprintf(`document.querySelector("#search-open").getAttribute("aria-expanded") === %q`, open))
+			}
+		}
+		for _, message := range p.said() {
+			if strings.HasPrefix(message, "exception") {
+				t.Error(message)
+			}
+		}
+		// Some browsers do not ask twice for a module that did not come.
+		asked := slices.DeleteFunc(p.asked(), func(url string) bool { return !strings.Contains(url, "/search.js") })
+		if slices.Sort(asked); len(asked) != 3 || len(slices.Compact(slices.Clone(asked))) != 3 {
+			t.Errorf("it asked for %v", asked)
+		}
+	}
 }
 
 // TestEverythingBroken: with all of its files damaged at once, or gone, what is

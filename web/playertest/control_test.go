@@ -247,6 +247,52 @@ func TestMouse(t *testing.T) {
 	p.wantQuiet()
 }
 
+// TestClickedButtonsLeaveTheKeys: whoever clicked on something plays and pauses
+// with the keys that are told, and the chat goes on following the time.
+func TestClickedButtonsLeaveTheKeys(t *testing.T) {
+	t.Parallel()
+	h := newTheatre(t, nil)
+	r := h.show(recordingtest.Options{})
+	p := h.play(t, laptop, r.Path())
+	plays := func(clicked string) {
+		t.Helper()
+		t.Log(clicked)
+		for _, playing := range []string{"true", "false"} {
+			p.key("Space")
+			p.is("playing", playing)
+		}
+	}
+	for _, selector := range []string{"#start", "#forward", `#strip button[data-slide="image3"]`, "#mute", "#side-toggle", "#side-toggle", `#chat li[data-time="7.5"] .when`} {
+		p.seek(1) // far from the end, also after a while
+		p.followed()
+		p.click(selector)
+		if selector == "#start" {
+			p.is("playing", "true")
+			p.key("Space")
+			p.is("playing", "false")
+		}
+		plays(selector)
+	}
+	p.seek(26)
+	p.followed()
+	p.wait(`document.querySelector("#follow").hidden`)
+	p.search("leaf", 3)
+	p.click("#hits button")
+	plays("a result")
+	p.click("#help-open")
+	p.wait(`document.querySelector("#help").open`)
+	p.key("Escape")
+	p.wait(`!document.querySelector("#help").open && document.activeElement === document.body`)
+	plays("the list of keys")
+	// Who gets to a button by Tab presses it with Space.
+	p.seek(1)
+	p.do(`document.querySelector("#forward").focus()`)
+	p.key("Space")
+	p.at(16)
+	p.is("playing", "false")
+	p.wantQuiet()
+}
+
 // followed waits until the chat has scrolled to the last line that was sent.
 func (p *tab) followed() {
 	p.t.Helper()
@@ -376,12 +422,14 @@ func TestMemory(t *testing.T) {
 	r, other := h.show(recordingtest.Options{}), h.show(recordingtest.Options{Title: "Another"})
 	p := h.play(t, laptop, r.Path())
 	p.key(">")
-	p.seek(14)
+	p.seek(11) // far from both ends, also after a while
 	p.key("k")
-	p.wait(`document.querySelector("#camera").currentTime > 14.5`)
+	p.wait(`document.querySelector("#camera").currentTime > 11.5`)
 	p.key("k")
+	p.is("playing", "false")
+	left := evaluate[float64](p, `document.querySelector("#camera").currentTime`)
 	p.open(h.url + r.Path())
-	p.wait(`Math.abs(Number(document.querySelector("#player").dataset.time) - 15) < 1.5`)
+	p.wait(fmt.Sprintf(`Math.abs(Number(document.querySelector("#player").dataset.time) - %v) < 1`, left))
 	p.is("rate", "1.25")
 	p.open(h.url + other.Path())
 	p.at(0)
@@ -412,6 +460,8 @@ func TestTouchWakesTheFullScreen(t *testing.T) {
 	p.key("k")
 	p.is("playing", "true")
 	p.is("idle", "true")
+	// Once they are back, the controls stay, however long the next touch takes.
+	p.do(`const later = setTimeout; window.setTimeout = (work, wait) => wait === 3000 ? 0 : later(work, wait)`)
 	for _, playing := range []string{"true", "false"} {
 		at := evaluate[input.TouchPoint](p, `(({x, y, width, height}) => ({x: x + width / 2, y: y + height / 2}))(document.querySelector("#play").getBoundingClientRect())`)
 		call(p, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: "touchStart", TouchPoints: []*input.TouchPoint{&at}})

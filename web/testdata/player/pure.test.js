@@ -9,6 +9,7 @@ import { bentMiddle, leaving, wayOver } from '/player/geometry.js';
 import { outlineOf } from '/player/tldraw2-geo.js';
 import { strokePath } from '/player/ink.js';
 import { parse } from '/player/xml.js';
+import { around, find } from '/player/search.js';
 
 test('the last entry at or before a time counts', () => {
 	const entries = [0, 1, 1, 5].map((time, n) => ({ time, n }));
@@ -155,4 +156,29 @@ xmlns:x="http://www.w3.org/1999/xhtml">d</x:script><g style = "e>f" id="style"> 
 	equal([...read.querySelectorAll('*')].map((node) => `${node.localName}: ${[...node.attributes].map(({ name, value }) => `${name}=${value}`).filter((each) => !each.startsWith('xmlns')).join('|')}`),
 		["svg: data-style=a:b|text= style='kept' |data-onclick=x()", 'x-style: ', 'x-x-script: ', 'g: data-style=e>f|id=style']);
 	equal(read.querySelector('g').textContent, ' style="text" ');
+});
+
+test('the search finds a text however its accents and ligatures are written', () => {
+	const finds = (text, query) => find([{ time: 0, name: '', text }], query).length === 1;
+	for (const [text, ...queries] of [
+		['Über Größen', 'Über', 'uber', 'GRÖßEN', 'größen'], ['drei cafés', 'cafés', 'cafes'],
+		['Đà Nẵng', 'Đà Nẵng', 'đa nang'], ['한글', '한글'], ['der \ufb01lm', 'film', '\ufb01lm'], ['e\ufb03zient', 'effi'],
+	]) {
+		for (const query of queries) {
+			for (const form of ['NFC', 'NFD']) {
+				ok(finds(text.normalize('NFC'), query.normalize(form)) && finds(text.normalize('NFD'), query.normalize(form)), `${query} (${form}) in ${text}`);
+			}
+		}
+	}
+	ok(!finds('Über Größen', 'Ober'), 'another word');
+});
+
+test('a place that was found shows its text as it was written, with the words marked', () => {
+	const shows = (text, query) => around(text, query).map((p) => (p.hit ? `[${p.text}]` : p.text)).join('');
+	equal(shows('Über 10⁵ Größen'.normalize('NFD'), 'uber 105 größen'), '[Über] [10⁵] [Größen]'.normalize('NFC'));
+	equal(shows('😀 der \ufb01lm', 'film'), '😀 der [\ufb01lm]');
+	equal(shows('der \ufb01lm', 'der f'), '[der] [\ufb01]lm');
+	equal(shows('anana banana', 'ana'), '[anana] b[anana]');
+	const long = shows(`${'a '.repeat(40)}film${' b'.repeat(90)}`, 'film');
+	ok(/^…( ?a){15} \[film\]( b){43}…$/.test(long), long);
 });
