@@ -258,6 +258,7 @@ func TestACMEHostPolicy(t *testing.T) {
 	ln, plain := listenLocal(t), listenLocal(t)
 	p := startPebble(t, port(plain), port(ln), 7776000)
 	a := startACME(t, storetest.Open(t), p, ln, plain)
+	a.visit(p.issued(t))
 	for _, name := range []string{"LB.Scalelite.test", acmeHost, ""} {
 		if got := mustShow(t, a.address, name).DNSNames; len(got) != 1 || got[0] != acmeHost {
 			t.Errorf("%q: certificate for %q", name, got)
