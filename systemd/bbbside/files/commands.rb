@@ -118,8 +118,8 @@ module ScaleliteSend
         found = Recording.changed(@settings.trees, [since, now - LATELY].max, now - LEFT_TO_THE_HOOK).select { |id| @queue.add(id, always: false) }
         log.info("#{count(found.size)} of the last days looked for on the load balancer") unless found.empty?
       end
-    rescue SystemCallError => e
-      log.warn("what no hook noted cannot be looked for: #{e.message}")
+    rescue StandardError => e # what waits is sent whatever this comes to
+      log.warn("what no hook noted cannot be looked for: #{ScaleliteSend.cause(e)}")
     end
 
     def balancer

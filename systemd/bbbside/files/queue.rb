@@ -62,7 +62,7 @@ module ScaleliteSend
     end
 
     def jobs
-      Dir.children(@dir).grep(Recording::WORD).map { |id| read(id) }.compact.sort_by do |job|
+      Dir.children(@dir).select { |id| Recording.word?(id) }.map { |id| read(id) }.compact.sort_by do |job|
         [job['always'] ? 0 : 1, -Recording.began(job['id']), job['id']]
       end
     end
@@ -107,8 +107,8 @@ module ScaleliteSend
     # Notes what keeps everything from being sent; true if that is news.
     def trouble!(text, seconds)
       before = trouble
-      File.write(trouble_file, JSON.generate('text' => text, 'next' => Time.now.to_i + seconds))
-      before.nil? || before['text'] != text
+      File.write(trouble_file, JSON.generate('text' => ScaleliteSend.text(text), 'next' => Time.now.to_i + seconds))
+      before.nil? || before['text'] != ScaleliteSend.text(text)
     end
 
     # It is over; true if there was something.
@@ -149,7 +149,7 @@ module ScaleliteSend
     end
 
     def unfinished
-      Dir.children(@dir).grep(UNFINISHED)
+      Dir.children(@dir).select { |name| name.valid_encoding? && UNFINISHED.match?(name) }
     end
 
     def trouble_file
@@ -171,9 +171,10 @@ module ScaleliteSend
     end
 
     def write(job)
+      text = JSON.generate(job)
       temporary = "#{@dir}/.#{job['id']}.new"
       File.open(temporary, File::WRONLY | File::CREAT | File::TRUNC, 0o644) do |f|
-        f.write(JSON.generate(job))
+        f.write(text)
         f.fsync
       end
       File.rename(temporary, path(job['id']))

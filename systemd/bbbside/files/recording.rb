@@ -19,6 +19,11 @@ module ScaleliteSend
 
     attr_reader :id, :formats
 
+    # Whether a name on the disk can be that of a recording or a format.
+    def self.word?(name)
+      name.valid_encoding? && WORD.match?(name)
+    end
+
     def self.find(id, trees)
       recording = new(id, trees)
       recording unless recording.formats.empty?
@@ -27,13 +32,13 @@ module ScaleliteSend
     # The IDs of all recordings, those that began last first.
     def self.all(trees)
       ids = trees.flat_map { |tree| Dir.glob("#{tree}/*/*/metadata.xml").map { |path| File.basename(File.dirname(path)) } }
-      ids.uniq.grep(WORD).sort_by { |id| [-began(id), id] }
+      ids.uniq.select { |id| word?(id) }.sort_by { |id| [-began(id), id] }
     end
 
     # The IDs of those of which a format was made or changed between two times.
     def self.changed(trees, from, to)
       paths = trees.flat_map { |tree| Dir.glob("#{tree}/*/*/metadata.xml") }
-      paths.select { |path| changed_at(path)&.between?(from, to) }.map { |path| File.basename(File.dirname(path)) }.uniq.grep(WORD)
+      paths.select { |path| changed_at(path)&.between?(from, to) }.map { |path| File.basename(File.dirname(path)) }.uniq.select { |id| word?(id) }
     end
 
     def self.changed_at(path)
@@ -50,7 +55,7 @@ module ScaleliteSend
 
     def initialize(id, trees)
       @id = id
-      @formats = WORD.match?(id) ? trees.flat_map { |tree| formats_in(tree) }.uniq(&:name) : []
+      @formats = Recording.word?(id) ? trees.flat_map { |tree| formats_in(tree) }.uniq(&:name) : []
     end
 
     def bytes
@@ -81,7 +86,7 @@ module ScaleliteSend
       Dir.glob("#{tree}/*/#{id}/metadata.xml").sort.map do |path|
         dir = File.dirname(path)
         name = File.basename(File.dirname(dir))
-        next unless WORD.match?(name) && File.directory?(dir) && !File.symlink?(dir)
+        next unless Recording.word?(name) && File.directory?(dir) && !File.symlink?(dir)
 
         scan(Format.new(name, dir, {}, []), '')
       end.compact
@@ -116,6 +121,9 @@ module ScaleliteSend
 
     # A file became another one while it was read.
     class Changed < Error; end
+
+    # A file cannot be read, and not because of who is to get it.
+    class NotRead < Error; end
 
     attr_reader :size, :position
 
@@ -210,6 +218,8 @@ module ScaleliteSend
       part.left -= chunk.bytesize if chunk
       close_file(part) if part.left.zero?
       chunk
+    rescue SystemCallError => e
+      raise NotRead, "#{part.path} cannot be read: #{e.class.new.message}; it must be readable for the user #{Settings::USER}"
     end
 
     def open_file(part)

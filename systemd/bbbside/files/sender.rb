@@ -99,7 +99,7 @@ module ScaleliteSend
     rescue Balancer::Away, Balancer::Refused
       raise
     rescue StandardError => e # one that nobody foresaw must not keep the others back
-      wait(job, e.is_a?(SystemCallError) ? e.message : "#{e.class}: #{e.message}")
+      wait(job, ScaleliteSend.cause(e))
     end
 
     def send_one(job, recording)
@@ -240,6 +240,7 @@ module ScaleliteSend
     end
 
     def wait(job, error, seconds = nil)
+      error = ScaleliteSend.text(error)
       @queue.postpone(job, error, seconds)
       Outcome.new(:waits, job['bytes'] || 0, error)
     end
@@ -292,7 +293,7 @@ module ScaleliteSend
       output, status = Open3.capture2e('rsync', '-t', '--timeout=300', '-e', 'ssh -o BatchMode=yes', *args, @target)
       return if status.success?
 
-      text = output.lines.map(&:strip).reject(&:empty?).first(3).join('; ')
+      text = ScaleliteSend.text(output).lines.map(&:strip).reject(&:empty?).first(3).join('; ')
       text = "rsync ended with #{status.exitstatus || status.termsig}" if text.empty?
       # 255 is ssh's own: no connection, or not let in. rsync may be quicker to see
       # that nothing comes from there, and end with a status of its own.
