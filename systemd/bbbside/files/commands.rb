@@ -31,12 +31,13 @@ module ScaleliteSend
     def run
       log = Log.new(@settings.log_file)
       sender = sender(log) # who may not read the secret is in nobody's way
+      code = 0
       @queue.alone do
         catch_up(log)
         trouble = @queue.trouble
-        guarded(log) { sender.drain } unless trouble && trouble['next'] > Time.now.to_i
+        code = guarded(log) { sender.drain } unless trouble && trouble['next'] > Time.now.to_i
       end
-      0
+      code
     end
 
     # Sends all recordings that are here and not on the load balancer.
@@ -134,10 +135,18 @@ module ScaleliteSend
 
     def guarded(log)
       yield
-    rescue Balancer::Away => e
-      log.warn("nothing can be sent: #{e.message}") if @queue.trouble!(e.message, AWAY_WAIT / 2)
+      0
+    rescue Balancer::Away, Queue::NotKept => e
+      rest(log, e, AWAY_WAIT / 2)
     rescue Balancer::Refused => e
-      log.warn("nothing can be sent: #{e.message}") if @queue.trouble!(e.message, REFUSED_WAIT)
+      rest(log, e, REFUSED_WAIT)
+    end
+
+    # Nothing is sent for so many seconds. Returns the exit status: only what is
+    # wrong with this machine is a failure of the timer's unit.
+    def rest(log, error, seconds)
+      log.warn("nothing can be sent: #{error.message}") if @queue.trouble!(error.message, seconds)
+      error.is_a?(Queue::NotKept) ? 1 : 0
     end
 
     def count(number)

@@ -14,6 +14,10 @@ module ScaleliteSend
     UNFINISHED = /\A\.([A-Za-z0-9_-]{1,200})\.(?:new|\d+)\z/.freeze
     DAY = 24 * 3600
 
+    # The disk is full, or takes nothing for another reason. What cannot be noted
+    # must not be sent: it would be sent again and again.
+    class NotKept < Error; end
+
     def initialize(state)
       @state = state
       @dir = "#{state}/queue"
@@ -79,6 +83,9 @@ module ScaleliteSend
     # Keeps the changes of a job, unless it was noted anew meanwhile.
     def keep(job)
       current(job) { write(job) }
+    rescue NotKept # what is there already need not be adopted
+      File.unlink(unfinished_file(job['id'])) if File.exist?(unfinished_file(job['id']))
+      raise
     end
 
     # Forgets a job that is done, unless it was noted anew meanwhile.
@@ -104,11 +111,14 @@ module ScaleliteSend
       nil
     end
 
-    # Notes what keeps everything from being sent; true if that is news.
+    # Notes what keeps everything from being sent; true if that is news, or cannot
+    # be noted.
     def trouble!(text, seconds)
       before = trouble
       File.write(trouble_file, JSON.generate('text' => ScaleliteSend.text(text), 'next' => Time.now.to_i + seconds))
       before.nil? || before['text'] != ScaleliteSend.text(text)
+    rescue SystemCallError
+      true
     end
 
     # It is over; true if there was something.
@@ -148,6 +158,10 @@ module ScaleliteSend
       { 'id' => id, 'queued' => SecureRandom.hex(8), 'always' => always, 'tries' => 0, 'next' => 0 }
     end
 
+    def unfinished_file(id)
+      "#{@dir}/.#{id}.new"
+    end
+
     def unfinished
       Dir.children(@dir).select { |name| name.valid_encoding? && UNFINISHED.match?(name) }
     end
@@ -172,13 +186,15 @@ module ScaleliteSend
 
     def write(job)
       text = JSON.generate(job)
-      temporary = "#{@dir}/.#{job['id']}.new"
+      temporary = unfinished_file(job['id'])
       File.open(temporary, File::WRONLY | File::CREAT | File::TRUNC, 0o644) do |f|
         f.write(text)
         f.fsync
       end
       File.rename(temporary, path(job['id']))
       sync_names
+    rescue SystemCallError => e
+      raise NotKept, "what waits cannot be noted in #{@dir}: #{e.class.new.message}"
     end
 
     # A name outlasts a power failure once its directory is on the disk.

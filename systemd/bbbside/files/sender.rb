@@ -33,8 +33,8 @@ module ScaleliteSend
       @log = log
     end
 
-    # Sends what is due until nothing is. Balancer::Away and Refused end it at
-    # once: they hold for everything.
+    # Sends what is due until nothing is. Balancer::Away, Balancer::Refused and
+    # Queue::NotKept end it at once: they hold for everything.
     def drain
       loop do
         due = @queue.jobs.select { |job| job['next'] <= Time.now.to_i }.first(BATCH)
@@ -96,7 +96,7 @@ module ScaleliteSend
       wait(job, e.message, e.again)
     rescue Tarball::Changed => e
       wait(job, e.message, Queue::FIRST_WAIT)
-    rescue Balancer::Away, Balancer::Refused
+    rescue Balancer::Away, Balancer::Refused, Queue::NotKept
       raise
     rescue StandardError => e # one that nobody foresaw must not keep the others back
       wait(job, ScaleliteSend.cause(e))
@@ -111,6 +111,7 @@ module ScaleliteSend
       return finish(job, :there, 'is on the load balancer already') if !job['always'] && same?(there, job['formats'], recording.stamps)
 
       warn_of_skipped(recording)
+      @queue.keep(job) # before it is sent: a disk that is full is found out by it
       transfer(job, recording, there)
       @queue.keep(job)
       nil
