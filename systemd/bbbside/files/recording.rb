@@ -9,11 +9,20 @@ module ScaleliteSend
     # What the load balancer takes for the name of a recording or a format.
     WORD = /\A[A-Za-z0-9_-]{1,200}\z/.freeze
 
+    # The captions of a presentation. Those that somebody uploads to the load
+    # balancer take their place there, and may be shorter.
+    CAPTIONS = /\A(?:captions\.json|(?:captions?|subtitles)_[A-Za-z0-9_-]+\.vtt)\z/.freeze
+
     # One format: its name, its directory, and its files with their sizes, by
     # their path in the directory.
     Format = Struct.new(:name, :dir, :files, :skipped) do
       def bytes
         files.sum { |_, stat| stat.size }
+      end
+
+      # The bytes that the load balancer has at least.
+      def lasting_bytes
+        files.sum { |path, stat| name == 'presentation' && CAPTIONS.match?(path) ? 0 : stat.size }
       end
     end
 
@@ -62,9 +71,10 @@ module ScaleliteSend
       formats.sum(&:bytes)
     end
 
-    # What is to be found at the load balancer: files and bytes of each format.
+    # What is to be found at the load balancer, at least: files and bytes of each
+    # format.
     def sums
-      formats.map { |f| [f.name, [f.files.size, f.bytes]] }.to_h
+      formats.map { |f| [f.name, [f.files.size, f.lasting_bytes]] }.to_h
     end
 
     # What tells the versions of each format apart: BBB writes a new metadata.xml
