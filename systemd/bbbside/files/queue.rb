@@ -65,8 +65,8 @@ module ScaleliteSend
       File.utime(nil, nil, file)
     end
 
-    def jobs
-      Dir.children(@dir).select { |id| Recording.word?(id) }.map { |id| read(id) }.compact.sort_by do |job|
+    def jobs(except: [])
+      (Dir.children(@dir) - except).select { |id| Recording.word?(id) }.map { |id| read(id) }.compact.sort_by do |job|
         [job['always'] ? 0 : 1, -Recording.began(job['id']), job['id']]
       end
     end
