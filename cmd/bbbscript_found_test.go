@@ -58,6 +58,7 @@ func TestSenderFindsWhatNoHookNoted(t *testing.T) {
 	known, lost, old, young := recording("known"), recording("lost"), recording("old"), recording("young")
 	m.publish(known)
 	m.must("scalelite-send", "existing")
+	m.must("rm", bbbState+"/confirmed/"+known.id) // as if another sender had sent it
 	m.publish(lost)
 	m.publish(old)
 	m.publish(young)

@@ -23,7 +23,7 @@ func TestSenderRestsWhileItsDiskIsFull(t *testing.T) {
 			t.Errorf("%v, %d uploads: %s", err, f.sent(), out)
 		}
 	}
-	const reason = "what waits cannot be noted in " + bbbState + "/queue: No space left on device"
+	const reason = "nothing can be noted in " + bbbState + "/queue: No space left on device"
 	var status struct{ Trouble string }
 	if err := json.Unmarshal([]byte(m.must("scalelite-send", "status", "--json")), &status); err != nil || status.Trouble != reason {
 		t.Errorf("status: %v %+v, want %q", err, status, reason)

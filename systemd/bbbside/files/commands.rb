@@ -18,6 +18,7 @@ module ScaleliteSend
     def initialize(settings)
       @settings = settings
       @queue = Queue.new(Settings::STATE)
+      @confirmed = Confirmed.new(Settings::STATE)
       # A server whose secret cannot be read can still be told what waits.
       @secret = begin
         settings.secret
@@ -111,12 +112,15 @@ module ScaleliteSend
 
     private
 
-    # Notes what no hook could. What the load balancer has is not sent again.
+    # Notes what no hook could. What the load balancer has is not sent again, and
+    # what it is known to have had is not even asked for.
     def catch_up(log)
       @queue.adopt.each { |id| log.warn("#{id}: was noted by halves, is to be sent") }
       @queue.daily do |since|
+        @confirmed.forget
         now = Time.now
-        found = Recording.changed(@settings.trees, [since, now - LATELY].max, now - LEFT_TO_THE_HOOK).select { |id| @queue.add(id, always: false) }
+        lately = Recording.changed(@settings.trees, [since, now - LATELY].max, now - LEFT_TO_THE_HOOK)
+        found = lately.reject { |id| @confirmed.all_of?(id, @settings.trees) }.select { |id| @queue.add(id, always: false) }
         log.info("#{count(found.size)} of the last days looked for on the load balancer") unless found.empty?
       end
     rescue StandardError => e # what waits is sent whatever this comes to
@@ -130,7 +134,7 @@ module ScaleliteSend
     end
 
     def sender(log)
-      Sender.new(@settings, @queue, balancer, log)
+      Sender.new(@settings, @queue, @confirmed, balancer, log)
     end
 
     def guarded(log)

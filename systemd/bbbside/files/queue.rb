@@ -18,6 +18,31 @@ module ScaleliteSend
     # must not be sent: it would be sent again and again.
     class NotKept < Error; end
 
+    # Writes a small file: it is whole or not there, and outlasts a power failure.
+    # One that is cut off is left beside it.
+    def self.write(dir, name, text)
+      File.open(unfinished_file(dir, name), File::WRONLY | File::CREAT | File::TRUNC, 0o644) do |f|
+        f.write(text)
+        f.fsync
+      end
+      File.rename(unfinished_file(dir, name), "#{dir}/#{name}")
+      sync_names(dir)
+    rescue SystemCallError => e
+      raise NotKept, "nothing can be noted in #{dir}: #{e.class.new.message}"
+    end
+
+    def self.unfinished_file(dir, name)
+      "#{dir}/.#{name}.new"
+    end
+
+    # A name outlasts a power failure once its directory is on the disk.
+    def self.sync_names(dir)
+      File.open(dir, &:fsync)
+    rescue Errno::EINVAL # a file system that cannot
+      nil
+    end
+    private_class_method :sync_names
+
     def initialize(state)
       @state = state
       @dir = "#{state}/queue"
@@ -84,7 +109,8 @@ module ScaleliteSend
     def keep(job)
       current(job) { write(job) }
     rescue NotKept # what is there already need not be adopted
-      File.unlink(unfinished_file(job['id'])) if File.exist?(unfinished_file(job['id']))
+      unfinished = Queue.unfinished_file(@dir, job['id'])
+      File.unlink(unfinished) if File.exist?(unfinished)
       raise
     end
 
@@ -158,10 +184,6 @@ module ScaleliteSend
       { 'id' => id, 'queued' => SecureRandom.hex(8), 'always' => always, 'tries' => 0, 'next' => 0 }
     end
 
-    def unfinished_file(id)
-      "#{@dir}/.#{id}.new"
-    end
-
     def unfinished
       Dir.children(@dir).select { |name| name.valid_encoding? && UNFINISHED.match?(name) }
     end
@@ -185,23 +207,7 @@ module ScaleliteSend
     end
 
     def write(job)
-      text = JSON.generate(job)
-      temporary = unfinished_file(job['id'])
-      File.open(temporary, File::WRONLY | File::CREAT | File::TRUNC, 0o644) do |f|
-        f.write(text)
-        f.fsync
-      end
-      File.rename(temporary, path(job['id']))
-      sync_names
-    rescue SystemCallError => e
-      raise NotKept, "what waits cannot be noted in #{@dir}: #{e.class.new.message}"
-    end
-
-    # A name outlasts a power failure once its directory is on the disk.
-    def sync_names
-      File.open(@dir, &:fsync)
-    rescue Errno::EINVAL # a file system that cannot
-      nil
+      Queue.write(@dir, job['id'], JSON.generate(job))
     end
   end
 end

@@ -26,9 +26,10 @@ module ScaleliteSend
     # or :waits.
     Outcome = Struct.new(:what, :bytes, :text)
 
-    def initialize(settings, queue, balancer, log)
+    def initialize(settings, queue, confirmed, balancer, log)
       @settings = settings
       @queue = queue
+      @confirmed = confirmed
       @balancer = balancer
       @log = log
     end
@@ -103,12 +104,13 @@ module ScaleliteSend
     end
 
     def send_one(job, recording)
-      there = @balancer.recording(job['id'])
-      return deleted(job) if there && there['state'] == 'deleted'
-
       job['formats'] = recording.sums
       job['bytes'] = recording.bytes
-      return finish(job, :there, 'is on the load balancer already') if !job['always'] && same?(there, job['formats'], recording.stamps)
+      job['stamps'] = recording.stamps
+      job['touched'] = recording.touched.to_i
+      there = @balancer.recording(job['id'])
+      return deleted(job) if there && there['state'] == 'deleted'
+      return finish(job, :there, 'is on the load balancer already') if !job['always'] && same?(there, job['formats'], job['stamps'])
 
       warn_of_skipped(recording)
       @queue.keep(job) # before it is sent: a disk that is full is found out by it
@@ -121,7 +123,6 @@ module ScaleliteSend
       tarball = Tarball.new(recording)
       job['before'] = there && there['imported']
       job['former'] = ended_import(there)
-      job['stamps'] = recording.stamps
       if @settings.transfer == 'upload'
         job['import'] = @balancer.upload(job['id'], tarball)
       else
@@ -236,6 +237,7 @@ module ScaleliteSend
     end
 
     def finish(job, what, text)
+      @confirmed.note(job) unless what == :gone
       @queue.done(job)
       Outcome.new(what, job['bytes'] || 0, text)
     end
