@@ -19,6 +19,17 @@ func (m *machine) aged(r made, age time.Duration) {
 	}
 }
 
+// looked sets since when the queue is kept, and when it was last looked for what
+// no hook noted.
+func (m *machine) looked(since, last time.Duration) {
+	m.t.Helper()
+	at := time.Now().Add(-last)
+	writeFile(m.t, m.root+bbbState+"/looked", fmt.Sprint(time.Now().Add(-since).Unix()))
+	if err := os.Chtimes(m.root+bbbState+"/looked", at, at); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
 // due tells whether the timer's unit starts the sender now.
 func (m *machine) due() bool {
 	m.t.Helper()
@@ -47,6 +58,7 @@ func TestSenderFindsWhatNoHookNoted(t *testing.T) {
 	known, lost, old, young := recording("known"), recording("lost"), recording("old"), recording("young")
 	m.publish(known)
 	m.must("scalelite-send", "existing")
+	m.must("rm", bbbState+"/confirmed/"+known.id) // as if another sender had sent it
 	m.publish(lost)
 	m.publish(old)
 	m.publish(young)
@@ -62,11 +74,7 @@ func TestSenderFindsWhatNoHookNoted(t *testing.T) {
 	}
 	looked := func(since, last time.Duration) {
 		t.Helper()
-		at := time.Now().Add(-last)
-		writeFile(t, m.root+bbbState+"/looked", fmt.Sprint(time.Now().Add(-since).Unix()))
-		if err := os.Chtimes(m.root+bbbState+"/looked", at, at); err != nil {
-			t.Fatal(err)
-		}
+		m.looked(since, last)
 		if due := m.due(); due != (last > day) {
 			t.Errorf("looked %s ago: the timer starts the sender: %v", last, due)
 		}

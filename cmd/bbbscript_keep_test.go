@@ -102,6 +102,51 @@ func TestPruneKeepsAnotherVersion(t *testing.T) {
 	}
 }
 
+// T28: captions that were uploaded to the load balancer take the place of BBB's,
+// and may be shorter: what was sent is there all the same.
+func TestShorterCaptionsOnTheLoadBalancer(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t, "")
+	p.start()
+	m := newMachine(t, p)
+	m.joinPool()
+	m.mustSetup(nil)
+	r := made{id: id("captions"), meeting: "room", version: 1, formats: []string{"presentation"}, size: 3000}
+	dir := filepath.Join(m.root, "var/bigbluebutton/published/presentation", r.id)
+	writeFile(t, filepath.Join(dir, "captions.json"), "[\n    {\n        \"localeName\": \"English\",\n        \"locale\": \"en\"\n    }\n]\n")
+	writeFile(t, filepath.Join(dir, "caption_en.vtt"), "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n"+strings.Repeat("words ", 1000)+"\n")
+	m.publish(r)
+	m.hook(r.id)
+	m.sent()
+	if err := (&killClient{killTest: &killTest{process: p}}).putTrack(r.id, "en", 1); err != nil {
+		t.Fatal(err)
+	}
+	r.version = 2
+	m.publish(r)
+	m.hook(r.id)
+	m.sendNow()
+	if got := m.waiting(); len(got) != 0 || strings.Count(m.log(), r.id+": was sent and imported") != 2 {
+		t.Errorf("sent again: waiting %q\n%s", got, m.log())
+	}
+	slide := p.path("published", "presentation", r.id, "slides", "slide-1.png")
+	for _, spoil := range []func() error{func() error { return os.Truncate(slide, 1) }, func() error { return os.Remove(slide) }} {
+		if err := spoil(); err != nil {
+			t.Fatal(err)
+		}
+		if out := m.must("scalelite-send", "prune", "--keep-days", "0"); !strings.Contains(out, r.id+"  kept: the load balancer lacks files: presentation has") {
+			t.Errorf("prune with less of a slide: %s", out)
+		}
+	}
+	content, err := os.ReadFile(filepath.Join(dir, "slides", "slide-1.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, slide, string(content))
+	if out := m.must("scalelite-send", "prune", "--keep-days", "0"); !strings.Contains(out, r.id+"  deleted") {
+		t.Errorf("prune: %s", out)
+	}
+}
+
 // A secret that differs is told in words, once, and nothing is lost by it.
 func TestUploadWithAnotherSecret(t *testing.T) {
 	t.Parallel()

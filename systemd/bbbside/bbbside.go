@@ -64,7 +64,7 @@ const (
 
 // installed are the files that the script has in it.
 var installed = [...]string{
-	"settings.rb", "recording.rb", "queue.rb", "balancer.rb", "sender.rb", "existing.rb", "pruner.rb", "commands.rb",
+	"settings.rb", "recording.rb", "queue.rb", "confirmed.rb", "balancer.rb", "sender.rb", "existing.rb", "pruner.rb", "commands.rb",
 	"scalelite-send", "scalelite_send.rb",
 	"scalelite-send.service", "scalelite-send.timer", "scalelite-send.logrotate",
 }

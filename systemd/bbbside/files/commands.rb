@@ -18,6 +18,7 @@ module ScaleliteSend
     def initialize(settings)
       @settings = settings
       @queue = Queue.new(Settings::STATE)
+      @confirmed = Confirmed.new(Settings::STATE)
       # A server whose secret cannot be read can still be told what waits.
       @secret = begin
         settings.secret
@@ -31,12 +32,13 @@ module ScaleliteSend
     def run
       log = Log.new(@settings.log_file)
       sender = sender(log) # who may not read the secret is in nobody's way
+      code = 0
       @queue.alone do
         catch_up(log)
         trouble = @queue.trouble
-        guarded(log) { sender.drain } unless trouble && trouble['next'] > Time.now.to_i
+        code = guarded(log) { sender.drain } unless trouble && trouble['next'] > Time.now.to_i
       end
-      0
+      code
     end
 
     # Sends all recordings that are here and not on the load balancer.
@@ -110,16 +112,19 @@ module ScaleliteSend
 
     private
 
-    # Notes what no hook could. What the load balancer has is not sent again.
+    # Notes what no hook could. What the load balancer has is not sent again, and
+    # what it is known to have had is not even asked for.
     def catch_up(log)
       @queue.adopt.each { |id| log.warn("#{id}: was noted by halves, is to be sent") }
       @queue.daily do |since|
+        @confirmed.forget
         now = Time.now
-        found = Recording.changed(@settings.trees, [since, now - LATELY].max, now - LEFT_TO_THE_HOOK).select { |id| @queue.add(id, always: false) }
+        lately = Recording.changed(@settings.trees, [since, now - LATELY].max, now - LEFT_TO_THE_HOOK)
+        found = lately.reject { |id| @confirmed.all_of?(id, @settings.trees) }.select { |id| @queue.add(id, always: false) }
         log.info("#{count(found.size)} of the last days looked for on the load balancer") unless found.empty?
       end
-    rescue SystemCallError => e
-      log.warn("what no hook noted cannot be looked for: #{e.message}")
+    rescue StandardError => e # what waits is sent whatever this comes to
+      log.warn("what no hook noted cannot be looked for: #{ScaleliteSend.cause(e)}")
     end
 
     def balancer
@@ -129,15 +134,23 @@ module ScaleliteSend
     end
 
     def sender(log)
-      Sender.new(@settings, @queue, balancer, log)
+      Sender.new(@settings, @queue, @confirmed, balancer, log)
     end
 
     def guarded(log)
       yield
-    rescue Balancer::Away => e
-      log.warn("nothing can be sent: #{e.message}") if @queue.trouble!(e.message, AWAY_WAIT / 2)
+      0
+    rescue Balancer::Away, Queue::NotKept => e
+      rest(log, e, AWAY_WAIT / 2)
     rescue Balancer::Refused => e
-      log.warn("nothing can be sent: #{e.message}") if @queue.trouble!(e.message, REFUSED_WAIT)
+      rest(log, e, REFUSED_WAIT)
+    end
+
+    # Nothing is sent for so many seconds. Returns the exit status: only what is
+    # wrong with this machine is a failure of the timer's unit.
+    def rest(log, error, seconds)
+      log.warn("nothing can be sent: #{error.message}") if @queue.trouble!(error.message, seconds)
+      error.is_a?(Queue::NotKept) ? 1 : 0
     end
 
     def count(number)

@@ -5,6 +5,8 @@ module ScaleliteSend
   class Existing
     # A longer wait than this, in seconds, is left to the timer.
     WORTH_WAITING = 90
+    # How often to look for new recordings meanwhile, in seconds.
+    PAUSE = 5
 
     def initialize(queue, sender, ids, patience)
       @queue = queue
@@ -34,12 +36,34 @@ module ScaleliteSend
 
     def send_all
       until (left = waiting).empty?
-        at = left.map { |job| job['next'] }.min
-        return if at > Time.now.to_i + WORTH_WAITING
+        due = left.select { |job| due?(job) }
+        return if due.empty? && !worth_waiting?(left)
 
-        sleep([at - Time.now.to_i, 0].max)
-        left.select { |job| job['next'] <= Time.now.to_i }.each { |job| patiently { tell(job, @sender.process(job)) } || return }
+        sleep(PAUSE) if due.empty?
+        return unless send_new && due.all? { |job| step(job) && send_new }
       end
+    end
+
+    # What BigBlueButton has just published goes first: no other sender can take
+    # it meanwhile.
+    def send_new
+      @queue.jobs(except: @ids).select { |job| job['always'] && due?(job) }.all? { |job| step(job) }
+    end
+
+    def step(job)
+      patiently { tell(job, @sender.process(job)) }
+    end
+
+    def due?(job)
+      job['next'] <= Time.now.to_i
+    end
+
+    # What is sent and not imported needs nobody here to look on: that may take
+    # as long as the load balancer has no room.
+    def worth_waiting?(left)
+      unsent = left.reject { |job| job['import'] || job['sent'] }
+      puts 'What is left was sent, and waits for the load balancer alone.' if unsent.empty?
+      unsent.any? { |job| job['next'] <= Time.now.to_i + WORTH_WAITING }
     end
 
     def waiting
@@ -69,10 +93,15 @@ module ScaleliteSend
       return if outcome.what == :waits && @said[job['id']] == outcome.text
 
       @said[job['id']] = outcome.text
-      @counts[outcome.what] += 1 unless outcome.what == :waits
-      done = @counts.values.sum
-      puts format('[%<done>d/%<all>d] %<id>s  %<size>s  %<text>s', done: done, all: @ids.size, id: job['id'], size: megabytes(outcome.bytes), text: outcome.text)
+      puts format('[%<place>s] %<id>s  %<size>s  %<text>s', place: place(job, outcome), id: job['id'], size: megabytes(outcome.bytes), text: outcome.text)
       $stdout.flush
+    end
+
+    def place(job, outcome)
+      return 'new' unless @ids.include?(job['id'])
+
+      @counts[outcome.what] += 1 unless outcome.what == :waits
+      "#{@counts.values.sum}/#{@ids.size}"
     end
 
     def megabytes(bytes)

@@ -14,6 +14,35 @@ module ScaleliteSend
     UNFINISHED = /\A\.([A-Za-z0-9_-]{1,200})\.(?:new|\d+)\z/.freeze
     DAY = 24 * 3600
 
+    # The disk is full, or takes nothing for another reason. What cannot be noted
+    # must not be sent: it would be sent again and again.
+    class NotKept < Error; end
+
+    # Writes a small file: it is whole or not there, and outlasts a power failure.
+    # One that is cut off is left beside it.
+    def self.write(dir, name, text)
+      File.open(unfinished_file(dir, name), File::WRONLY | File::CREAT | File::TRUNC, 0o644) do |f|
+        f.write(text)
+        f.fsync
+      end
+      File.rename(unfinished_file(dir, name), "#{dir}/#{name}")
+      sync_names(dir)
+    rescue SystemCallError => e
+      raise NotKept, "nothing can be noted in #{dir}: #{e.class.new.message}"
+    end
+
+    def self.unfinished_file(dir, name)
+      "#{dir}/.#{name}.new"
+    end
+
+    # A name outlasts a power failure once its directory is on the disk.
+    def self.sync_names(dir)
+      File.open(dir, &:fsync)
+    rescue Errno::EINVAL # a file system that cannot
+      nil
+    end
+    private_class_method :sync_names
+
     def initialize(state)
       @state = state
       @dir = "#{state}/queue"
@@ -61,8 +90,8 @@ module ScaleliteSend
       File.utime(nil, nil, file)
     end
 
-    def jobs
-      Dir.children(@dir).grep(Recording::WORD).map { |id| read(id) }.compact.sort_by do |job|
+    def jobs(except: [])
+      (Dir.children(@dir) - except).select { |id| Recording.word?(id) }.map { |id| read(id) }.compact.sort_by do |job|
         [job['always'] ? 0 : 1, -Recording.began(job['id']), job['id']]
       end
     end
@@ -79,6 +108,10 @@ module ScaleliteSend
     # Keeps the changes of a job, unless it was noted anew meanwhile.
     def keep(job)
       current(job) { write(job) }
+    rescue NotKept # what is there already need not be adopted
+      unfinished = Queue.unfinished_file(@dir, job['id'])
+      File.unlink(unfinished) if File.exist?(unfinished)
+      raise
     end
 
     # Forgets a job that is done, unless it was noted anew meanwhile.
@@ -104,11 +137,14 @@ module ScaleliteSend
       nil
     end
 
-    # Notes what keeps everything from being sent; true if that is news.
+    # Notes what keeps everything from being sent; true if that is news, or cannot
+    # be noted.
     def trouble!(text, seconds)
       before = trouble
-      File.write(trouble_file, JSON.generate('text' => text, 'next' => Time.now.to_i + seconds))
-      before.nil? || before['text'] != text
+      File.write(trouble_file, JSON.generate('text' => ScaleliteSend.text(text), 'next' => Time.now.to_i + seconds))
+      before.nil? || before['text'] != ScaleliteSend.text(text)
+    rescue SystemCallError
+      true
     end
 
     # It is over; true if there was something.
@@ -149,7 +185,7 @@ module ScaleliteSend
     end
 
     def unfinished
-      Dir.children(@dir).grep(UNFINISHED)
+      Dir.children(@dir).select { |name| name.valid_encoding? && UNFINISHED.match?(name) }
     end
 
     def trouble_file
@@ -171,20 +207,7 @@ module ScaleliteSend
     end
 
     def write(job)
-      temporary = "#{@dir}/.#{job['id']}.new"
-      File.open(temporary, File::WRONLY | File::CREAT | File::TRUNC, 0o644) do |f|
-        f.write(JSON.generate(job))
-        f.fsync
-      end
-      File.rename(temporary, path(job['id']))
-      sync_names
-    end
-
-    # A name outlasts a power failure once its directory is on the disk.
-    def sync_names
-      File.open(@dir, &:fsync)
-    rescue Errno::EINVAL # a file system that cannot
-      nil
+      Queue.write(@dir, job['id'], JSON.generate(job))
     end
   end
 end

@@ -9,15 +9,29 @@ module ScaleliteSend
     # What the load balancer takes for the name of a recording or a format.
     WORD = /\A[A-Za-z0-9_-]{1,200}\z/.freeze
 
+    # The captions of a presentation. Those that somebody uploads to the load
+    # balancer take their place there, and may be shorter.
+    CAPTIONS = /\A(?:captions\.json|(?:captions?|subtitles)_[A-Za-z0-9_-]+\.vtt)\z/.freeze
+
     # One format: its name, its directory, and its files with their sizes, by
     # their path in the directory.
     Format = Struct.new(:name, :dir, :files, :skipped) do
       def bytes
         files.sum { |_, stat| stat.size }
       end
+
+      # The bytes that the load balancer has at least.
+      def lasting_bytes
+        files.sum { |path, stat| name == 'presentation' && CAPTIONS.match?(path) ? 0 : stat.size }
+      end
     end
 
     attr_reader :id, :formats
+
+    # Whether a name on the disk can be that of a recording or a format.
+    def self.word?(name)
+      name.valid_encoding? && WORD.match?(name)
+    end
 
     def self.find(id, trees)
       recording = new(id, trees)
@@ -27,13 +41,13 @@ module ScaleliteSend
     # The IDs of all recordings, those that began last first.
     def self.all(trees)
       ids = trees.flat_map { |tree| Dir.glob("#{tree}/*/*/metadata.xml").map { |path| File.basename(File.dirname(path)) } }
-      ids.uniq.grep(WORD).sort_by { |id| [-began(id), id] }
+      ids.uniq.select { |id| word?(id) }.sort_by { |id| [-began(id), id] }
     end
 
     # The IDs of those of which a format was made or changed between two times.
     def self.changed(trees, from, to)
       paths = trees.flat_map { |tree| Dir.glob("#{tree}/*/*/metadata.xml") }
-      paths.select { |path| changed_at(path)&.between?(from, to) }.map { |path| File.basename(File.dirname(path)) }.uniq.grep(WORD)
+      paths.select { |path| changed_at(path)&.between?(from, to) }.map { |path| File.basename(File.dirname(path)) }.uniq.select { |id| word?(id) }
     end
 
     def self.changed_at(path)
@@ -50,16 +64,17 @@ module ScaleliteSend
 
     def initialize(id, trees)
       @id = id
-      @formats = WORD.match?(id) ? trees.flat_map { |tree| formats_in(tree) }.uniq(&:name) : []
+      @formats = Recording.word?(id) ? trees.flat_map { |tree| formats_in(tree) }.uniq(&:name) : []
     end
 
     def bytes
       formats.sum(&:bytes)
     end
 
-    # What is to be found at the load balancer: files and bytes of each format.
+    # What is to be found at the load balancer, at least: files and bytes of each
+    # format.
     def sums
-      formats.map { |f| [f.name, [f.files.size, f.bytes]] }.to_h
+      formats.map { |f| [f.name, [f.files.size, f.lasting_bytes]] }.to_h
     end
 
     # What tells the versions of each format apart: BBB writes a new metadata.xml
@@ -81,7 +96,7 @@ module ScaleliteSend
       Dir.glob("#{tree}/*/#{id}/metadata.xml").sort.map do |path|
         dir = File.dirname(path)
         name = File.basename(File.dirname(dir))
-        next unless WORD.match?(name) && File.directory?(dir) && !File.symlink?(dir)
+        next unless Recording.word?(name) && File.directory?(dir) && !File.symlink?(dir)
 
         scan(Format.new(name, dir, {}, []), '')
       end.compact
@@ -116,6 +131,9 @@ module ScaleliteSend
 
     # A file became another one while it was read.
     class Changed < Error; end
+
+    # A file cannot be read, and not because of who is to get it.
+    class NotRead < Error; end
 
     attr_reader :size, :position
 
@@ -210,6 +228,8 @@ module ScaleliteSend
       part.left -= chunk.bytesize if chunk
       close_file(part) if part.left.zero?
       chunk
+    rescue SystemCallError => e
+      raise NotRead, "#{part.path} cannot be read: #{e.class.new.message}; it must be readable for the user #{Settings::USER}"
     end
 
     def open_file(part)

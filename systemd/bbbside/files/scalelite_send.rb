@@ -13,11 +13,11 @@ begin
   settings = ScaleliteSend::Settings.new
   log = ScaleliteSend::Log.new(settings.log_file)
   queue = ScaleliteSend::Queue.new(ScaleliteSend::Settings::STATE)
-  if ScaleliteSend::Recording::WORD.match?(id.to_s)
+  if ScaleliteSend::Recording.word?(id.to_s)
     queue.add(id, always: true)
     # The parts of a recording that was cut have a number more in their names.
     parts = settings.trees.flat_map { |tree| Dir.glob("#{tree}/*/#{id}-*") }.map { |dir| File.basename(dir) }
-    parts.uniq.grep(/\A#{id}-\d+\z/).each { |part| queue.add(part, always: false) }
+    parts.uniq.select { |part| ScaleliteSend::Recording.word?(part) }.grep(/\A#{id}-\d+\z/).each { |part| queue.add(part, always: false) }
     log.info("#{id}: published here, is to be sent")
     # Not with the environment of BigBlueButton, which has gems of its own.
     pid = Process.spawn({ 'PATH' => '/usr/sbin:/usr/bin:/sbin:/bin' }, '/usr/local/bin/scalelite-send', 'run',

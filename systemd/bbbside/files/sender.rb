@@ -26,15 +26,16 @@ module ScaleliteSend
     # or :waits.
     Outcome = Struct.new(:what, :bytes, :text)
 
-    def initialize(settings, queue, balancer, log)
+    def initialize(settings, queue, confirmed, balancer, log)
       @settings = settings
       @queue = queue
+      @confirmed = confirmed
       @balancer = balancer
       @log = log
     end
 
-    # Sends what is due until nothing is. Balancer::Away and Refused end it at
-    # once: they hold for everything.
+    # Sends what is due until nothing is. Balancer::Away, Balancer::Refused and
+    # Queue::NotKept end it at once: they hold for everything.
     def drain
       loop do
         due = @queue.jobs.select { |job| job['next'] <= Time.now.to_i }.first(BATCH)
@@ -96,21 +97,23 @@ module ScaleliteSend
       wait(job, e.message, e.again)
     rescue Tarball::Changed => e
       wait(job, e.message, Queue::FIRST_WAIT)
-    rescue Balancer::Away, Balancer::Refused
+    rescue Balancer::Away, Balancer::Refused, Queue::NotKept
       raise
     rescue StandardError => e # one that nobody foresaw must not keep the others back
-      wait(job, e.is_a?(SystemCallError) ? e.message : "#{e.class}: #{e.message}")
+      wait(job, ScaleliteSend.cause(e))
     end
 
     def send_one(job, recording)
-      there = @balancer.recording(job['id'])
-      return deleted(job) if there && there['state'] == 'deleted'
-
       job['formats'] = recording.sums
       job['bytes'] = recording.bytes
-      return finish(job, :there, 'is on the load balancer already') if !job['always'] && same?(there, job['formats'], recording.stamps)
+      job['stamps'] = recording.stamps
+      job['touched'] = recording.touched.to_i
+      there = @balancer.recording(job['id'])
+      return deleted(job) if there && there['state'] == 'deleted'
+      return finish(job, :there, 'is on the load balancer already') if !job['always'] && same?(there, job['formats'], job['stamps'])
 
       warn_of_skipped(recording)
+      @queue.keep(job) # before it is sent: a disk that is full is found out by it
       transfer(job, recording, there)
       @queue.keep(job)
       nil
@@ -120,7 +123,6 @@ module ScaleliteSend
       tarball = Tarball.new(recording)
       job['before'] = there && there['imported']
       job['former'] = ended_import(there)
-      job['stamps'] = recording.stamps
       if @settings.transfer == 'upload'
         job['import'] = @balancer.upload(job['id'], tarball)
       else
@@ -235,11 +237,13 @@ module ScaleliteSend
     end
 
     def finish(job, what, text)
+      @confirmed.note(job) unless what == :gone
       @queue.done(job)
       Outcome.new(what, job['bytes'] || 0, text)
     end
 
     def wait(job, error, seconds = nil)
+      error = ScaleliteSend.text(error)
       @queue.postpone(job, error, seconds)
       Outcome.new(:waits, job['bytes'] || 0, error)
     end
@@ -292,7 +296,7 @@ module ScaleliteSend
       output, status = Open3.capture2e('rsync', '-t', '--timeout=300', '-e', 'ssh -o BatchMode=yes', *args, @target)
       return if status.success?
 
-      text = output.lines.map(&:strip).reject(&:empty?).first(3).join('; ')
+      text = ScaleliteSend.text(output).lines.map(&:strip).reject(&:empty?).first(3).join('; ')
       text = "rsync ended with #{status.exitstatus || status.termsig}" if text.empty?
       # 255 is ssh's own: no connection, or not let in. rsync may be quicker to see
       # that nothing comes from there, and end with a status of its own.

@@ -14,6 +14,17 @@ module ScaleliteSend
   # A file that only root may read.
   class Unreadable < Error; end
 
+  # Names of files may hold any bytes. This is text of them that a pattern, the
+  # log and a job can take.
+  def self.text(bytes)
+    bytes.dup.force_encoding(Encoding::UTF_8).scrub
+  end
+
+  # What went wrong, in words.
+  def self.cause(error)
+    error.is_a?(SystemCallError) || error.is_a?(Error) ? error.message : "#{error.class}: #{error.message}"
+  end
+
   # What the setup script wrote down, and what BigBlueButton's own files say.
   class Settings
     FILE = '/etc/bigbluebutton/recording/scalelite-sender.yml'
@@ -95,7 +106,7 @@ module ScaleliteSend
     private
 
     def write(level, text)
-      line = "#{Time.now.utc.iso8601} #{level} [#{Process.pid}] #{text.gsub(/[[:cntrl:]]+/, ' ')}\n"
+      line = "#{Time.now.utc.iso8601} #{level} [#{Process.pid}] #{ScaleliteSend.text(text).gsub(/[[:cntrl:]]+/, ' ')}\n"
       File.open(@file, File::WRONLY | File::APPEND | File::CREAT, 0o640) { |f| f.write(line) }
     rescue SystemCallError
       Kernel.warn line unless @echo

@@ -191,8 +191,9 @@ install_files() {
 	directory "$user" 0755 "$(dirname "$log")"
 	directory "$user" 0750 "$state"
 	directory "$user" 0750 "$state/queue"
+	directory "$user" 0750 "$state/confirmed"
 	directory "$user" 0750 "$state/tmp"
-	for name in settings recording queue balancer sender existing pruner commands; do
+	for name in settings recording queue confirmed balancer sender existing pruner commands; do
 		put root 0644 "$library/$name.rb" < <(text_of "$name.rb")
 	done
 	put root 0700 "$library/uninstall" < <(uninstaller)
