@@ -297,8 +297,8 @@ func (p *process) doctorTellsOfATarball(t *testing.T) {
 	if code != 1 || len(wrong) != 1 || !strings.Contains(strings.Join(wrong[0].Commands, "\n"), "recordings retry x-1.tar") {
 		t.Fatalf("exit status %d: %+v", code, r.Findings)
 	}
-	_, remove, _ := strings.Cut(wrong[0].Remedy, "with its text: ")
-	p.typed(doctor.Finding{Commands: []string{strings.Replace(remove, "rm ", "rm -f ", 1)}}, "")
+	_, remove, _ := strings.Cut(wrong[0].Remedy, "remove the tarball: ")
+	p.typed(doctor.Finding{Commands: []string{remove + " --yes"}}, "")
 	if r, code := p.report("--only", "spool"); code != 0 || r.Result != doctor.OK {
 		t.Errorf("after the command: exit status %d: %+v", code, r.Findings)
 	}
