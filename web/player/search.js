@@ -14,20 +14,22 @@ const most = 60;
 const before = 30;
 const length = 120;
 
-// A character as it is compared: without accent and case, and a ligature as its
+// Marks that a reader can do without: accents, and the points of Hebrew and
+// Arabic. In other scripts marks are vowels.
+const accents = /(?=\p{M})[\p{Script=Inherited}\p{Script=Hebrew}]/gu;
+
+// A character as it is compared: without accents and case, and a ligature as its
 // letters.
 function bare(char) {
-	if (char < '\u0080') {
+	if (char.length === 1 && char < '\u0080') {
 		return char.toLowerCase(); // as most are
 	}
-	return Array.from(char.normalize('NFKC'), (c) => {
-		const letter = c.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
-		return letter.length === c.length ? letter : c;
-	}).join('');
+	const letters = char.normalize('NFKC').normalize('NFD').replace(accents, '').normalize('NFC');
+	return (letters || char).toLowerCase().replace('ς', 'σ');
 }
 
-// The characters of a text, with the accents that are written after letters in them.
-const characters = (text) => Array.from(text.normalize('NFC'));
+// The characters of a text, each with the marks that are written after it.
+const characters = (text) => text.normalize('NFC').match(/\P{M}\p{M}*|\p{M}+/gu) ?? [];
 
 const plain = (text) => characters(text).map(bare).join('');
 

@@ -163,6 +163,7 @@ test('the search finds a text however its accents and ligatures are written', ()
 	for (const [text, ...queries] of [
 		['Über Größen', 'Über', 'uber', 'GRÖßEN', 'größen'], ['drei cafés', 'cafés', 'cafes'],
 		['Đà Nẵng', 'Đà Nẵng', 'đa nang'], ['한글', '한글'], ['der \ufb01lm', 'film', '\ufb01lm'], ['e\ufb03zient', 'effi'],
+		['Ẹ̀kọ́', 'eko'], ['x̂y', 'xy', 'X̂Y'], ['שָׁלוֹם', 'שלום'], ['مَدْرَسَة', 'مدرسة'], ['ΟΔΟΣ', 'οδος'], ['İzmir', 'izmir'], ['हिन्दी', 'हिन्दी'], ['ภาษาไทย', 'ไทย'],
 	]) {
 		for (const query of queries) {
 			for (const form of ['NFC', 'NFD']) {
@@ -171,6 +172,7 @@ test('the search finds a text however its accents and ligatures are written', ()
 		}
 	}
 	ok(!finds('Über Größen', 'Ober'), 'another word');
+	ok(!finds('हिन्दी', 'हन्द'), 'where marks are vowels, they count');
 });
 
 test('a place that was found shows its text as it was written, with the words marked', () => {
