@@ -66,14 +66,7 @@ module ScaleliteSend
     def adopt
       return [] if unfinished.empty?
 
-      locked do
-        unfinished.map do |name|
-          id = name[UNFINISHED, 1]
-          write(fresh(id, true))
-          File.unlink("#{@dir}/#{name}") if File.exist?("#{@dir}/#{name}")
-          id
-        end
-      end
+      locked { unfinished.map { |name| finish(name) } }
     end
 
     # Yields once a day, with the time since which this queue is kept. The first
@@ -107,11 +100,13 @@ module ScaleliteSend
 
     # Keeps the changes of a job, unless it was noted anew meanwhile.
     def keep(job)
-      current(job) { write(job) }
-    rescue NotKept # what is there already need not be adopted
-      unfinished = Queue.unfinished_file(@dir, job['id'])
-      File.unlink(unfinished) if File.exist?(unfinished)
-      raise
+      current(job) do
+        write(job)
+      rescue NotKept # what is there already need not be adopted
+        mine = Queue.unfinished_file(@dir, job['id'])
+        File.unlink(mine) if File.exist?(mine)
+        raise
+      end
     end
 
     # Forgets a job that is done, unless it was noted anew meanwhile.
@@ -199,10 +194,23 @@ module ScaleliteSend
       end
     end
 
+    # Makes a job of one that is unfinished, under the lock. Returns its ID.
+    def finish(name)
+      id = name[UNFINISHED, 1]
+      write(fresh(id, true))
+      File.unlink("#{@dir}/#{name}") if File.exist?("#{@dir}/#{name}")
+      id
+    end
+
+    # Yields unless the job was noted anew since it was read. Who found no room to
+    # do so left an unfinished one, which takes its place.
     def current(job)
       locked do
         there = read(job['id'])
-        yield if there && there['queued'] == job['queued']
+        return unless there && there['queued'] == job['queued']
+
+        unfinished = Queue.unfinished_file(@dir, job['id'])
+        File.exist?(unfinished) ? finish(File.basename(unfinished)) : yield
       end
     end
 
