@@ -86,3 +86,42 @@ func TestSenderKeepsWhatAFullDiskLeftOfANote(t *testing.T) {
 		t.Errorf("left in the end: %q", out)
 	}
 }
+
+// On a disk that takes nothing there is no room for the trouble either: status
+// finds it out, and leaves nothing behind.
+func TestStatusOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	f := &fakeBalancer{state: "imported", files: 2}
+	m, r := newSender(t, f)
+	m.must("mount", "-t", "tmpfs", "-o", "size=128k,mode=0750,uid="+strings.TrimSpace(m.must("id", "-u", bbbUser)), "tmpfs", bbbState)
+	m.must("runuser", "-u", bbbUser, "--", "mkdir", bbbState+"/queue", bbbState+"/confirmed", bbbState+"/tmp")
+	m.hook(r.id)
+	says := func(when, trouble string) {
+		t.Helper()
+		var status struct{ Trouble string }
+		if err := json.Unmarshal([]byte(m.must("scalelite-send", "status", "--json")), &status); err != nil || status.Trouble != trouble {
+			t.Errorf("%s: status: %v %+v, want %q", when, err, status, trouble)
+		}
+		if out := m.must("scalelite-send", "status"); strings.Contains(out, "Nothing can be sent: "+trouble+".\n") != (trouble != "") || !strings.Contains(out, r.id+"  is next") {
+			t.Errorf("%s: status: %s", when, out)
+		}
+		if out := m.must("ls", "-A", bbbState+"/queue"); out != r.id+"\n" {
+			t.Errorf("%s: in the queue: %q", when, out)
+		}
+	}
+	says("with room", "")
+	m.must("sh", "-c", "cat /dev/zero > "+bbbState+"/ballast || true")
+	const reason = "nothing can be noted in " + bbbState + "/queue: No space left on device"
+	says("before a run", reason)
+	if out, err := m.run("scalelite-send", "run"); exitCode(err) != exitFailure || f.sent() != 0 {
+		t.Errorf("%v, %d uploads: %s", err, f.sent(), out)
+	}
+	says("after a run", reason)
+	m.must("rm", bbbState+"/ballast")
+	says("with room again", "")
+	m.sent()
+	m.must("mount", "-o", "remount,ro", bbbState)
+	if out := m.must("scalelite-send", "status"); !strings.Contains(out, "Nothing can be sent: ") || !strings.Contains(out, "Read-only file system") {
+		t.Errorf("a disk that is read-only: %s", out)
+	}
+}

@@ -12,6 +12,10 @@ module ScaleliteSend
     LONGEST_WAIT = 3600
     # The name of a job that is being written. It ended in a process ID once.
     UNFINISHED = /\A\.([A-Za-z0-9_-]{1,200})\.(?:new|\d+)\z/.freeze
+    # A file that tells whether there is room, by a name that is no job's, and its
+    # size: a disk gives out room by so many bytes.
+    TRIAL = '.trial'
+    TRIAL_SIZE = 4096
     DAY = 24 * 3600
 
     # The disk is full, or takes nothing for another reason. What cannot be noted
@@ -148,6 +152,16 @@ module ScaleliteSend
       true
     rescue Errno::ENOENT
       false
+    end
+
+    # Raises NotKept if no job can be noted now. A disk that is full may have had no
+    # room for the trouble either.
+    def try
+      locked do
+        Queue.write(@dir, TRIAL, ' ' * TRIAL_SIZE)
+      ensure
+        [Queue.unfinished_file(@dir, TRIAL), "#{@dir}/#{TRIAL}"].each { |file| File.unlink(file) if File.exist?(file) }
+      end
     end
 
     # Runs the block as the only sender of this machine. Without wait it returns
