@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,7 +59,7 @@ func TestSenderNamesAFileThatItMayNotRead(t *testing.T) {
 	good := made{id: id("good"), meeting: "room", version: 1, formats: []string{"podcast"}}
 	m.publish(hurt)
 	m.publish(good)
-	const name = "caf\xe9.txt"
+	const name = "café.txt"
 	path := filepath.Join(m.root, "var/bigbluebutton/published/podcast", hurt.id, name)
 	writeFile(t, path, "x")
 	if err := os.Chmod(path, 0o600); err != nil {
@@ -71,7 +72,7 @@ func TestSenderNamesAFileThatItMayNotRead(t *testing.T) {
 	if got := m.waiting(); !slices.Equal(got, []string{hurt.id}) {
 		t.Errorf("waiting: %q\n%s", got, m.log())
 	}
-	want := "podcast/" + hurt.id + "/caf\uFFFD.txt cannot be read: Permission denied; it must be readable for the user bigbluebutton"
+	want := "podcast/" + hurt.id + "/café.txt cannot be read: Permission denied; it must be readable for the user bigbluebutton"
 	if out := m.must("scalelite-send", "status"); !strings.Contains(out, hurt.id+"  /var/bigbluebutton/published/"+want+"; tried 2 times") {
 		t.Errorf("status does not say %q:\n%s", want, out)
 	}
@@ -80,15 +81,54 @@ func TestSenderNamesAFileThatItMayNotRead(t *testing.T) {
 		t.Errorf("the log says:\n%s", log)
 	}
 	m.must("chown", "-R", bbbUser+":", "/var/bigbluebutton/published")
-	m.sendNow() // the load balancer takes no such name
-	if out := m.must("scalelite-send", "status"); !strings.Contains(out, "has a name that is not UTF-8") {
-		t.Errorf("status: %s", out)
-	}
-	if err := os.Rename(path, filepath.Dir(path)+"/cafe.txt"); err != nil {
-		t.Fatal(err)
-	}
 	m.sent()
 	if all, text := p.recordings(); len(all) != 2 {
 		t.Errorf("%s\n%s", text, m.log())
+	}
+}
+
+// A recording with a file whose name the load balancer refuses is not uploaded to
+// be refused, again and again: the sender names the file, and waits.
+func TestSenderDoesNotUploadWhatIsMisnamed(t *testing.T) {
+	t.Parallel()
+	f := &fakeBalancer{state: "imported", files: 3}
+	m, r := newSender(t, f)
+	dir := filepath.Join(m.root, "var/bigbluebutton/published/podcast", r.id)
+	for name, want := range map[string]string{
+		"caf\xe9.txt": "caf\uFFFD.txt has a name that is not UTF-8; rename it",
+		"a\nb":        "a?b has a backslash or a control character in its name; rename it",
+		"a\\b":        "a\\b has a backslash or a control character in its name; rename it",
+	} {
+		writeFile(t, filepath.Join(dir, name), "x")
+		if out := m.must("scalelite-send", "retry", r.id); !strings.Contains(out, "1 recording will be sent anew") {
+			t.Errorf("retry: %s", out)
+		}
+		m.sendNow()
+		m.must("scalelite-send", "run") // nothing is due
+		var status struct {
+			Waiting []struct {
+				Error string
+				Tries int
+				Next  int64
+			}
+		}
+		if err := json.Unmarshal([]byte(m.must("scalelite-send", "status", "--json")), &status); err != nil || len(status.Waiting) != 1 {
+			t.Fatalf("status: %v %+v\n%s", err, status, m.log())
+		}
+		if got := status.Waiting[0]; !strings.HasSuffix(got.Error, "/podcast/"+r.id+"/"+want) || got.Tries != 1 || time.Until(time.Unix(got.Next, 0)) < 5*time.Hour {
+			t.Errorf("status: %+v, want %q", got, want)
+		}
+		if f.sent() != 0 {
+			t.Errorf("%d uploads\n%s", f.sent(), m.log())
+		}
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeFile(t, filepath.Join(dir, "café.txt"), "x")
+	m.must("scalelite-send", "retry", r.id)
+	m.must("scalelite-send", "run")
+	if got := m.waiting(); f.sent() != 1 || len(got) != 0 {
+		t.Errorf("renamed: %d uploads, waiting %q\n%s", f.sent(), got, m.log())
 	}
 }

@@ -26,7 +26,8 @@ With --purge nothing is left of them, not in the trash either, and a tarball tha
 comes in again is taken for a new recording. Of one that is deleted already, files
 that somebody put back since stay where they are, for 'recordings rescan'. A BBB
 server that still has them sends them again when they are published or changed
-there, or by 'scalelite-send existing': delete them there, too.`,
+there, or by 'scalelite-send existing', and may do so by itself if its setup was
+not run again since an upgrade: delete them there, too.`,
 		Example: `  scalelite recordings delete 183f0bf3a0982a127bdb8161e0c44eb696b3e75c-1700000000000
   scalelite recordings --until 2020-01-01 --json | jq -r '.[].id' |
     scalelite recordings delete - --yes

@@ -68,13 +68,13 @@ module ScaleliteSend
     # Tells what waits, and why.
     def status(json: false)
       jobs = @queue.jobs
-      trouble = @queue.trouble
+      trouble = trouble_now
       if json
-        puts JSON.pretty_generate('balancer' => @settings.balancer, 'transfer' => @settings.transfer, 'trouble' => trouble && trouble['text'], 'waiting' => jobs)
+        puts JSON.pretty_generate('balancer' => @settings.balancer, 'transfer' => @settings.transfer, 'trouble' => trouble, 'waiting' => jobs)
         return 0
       end
       puts "Sends to #{@settings.balancer} by #{@settings.transfer}."
-      puts "Nothing can be sent: #{trouble['text']}." if trouble
+      puts "Nothing can be sent: #{trouble}." if trouble
       puts jobs.empty? ? 'Nothing waits.' : "#{count(jobs.size)} waiting:"
       jobs.each { |job| puts "  #{job['id']}  #{stand(job)}" }
       0
@@ -144,6 +144,18 @@ module ScaleliteSend
       rest(log, e, AWAY_WAIT / 2)
     rescue Balancer::Refused => e
       rest(log, e, REFUSED_WAIT)
+    end
+
+    # What keeps everything from being sent, in words. That nothing can be noted
+    # only the user of the sender can find out.
+    def trouble_now
+      noted = @queue.trouble
+      return noted['text'] if noted
+
+      @queue.try if File.owned?("#{Settings::STATE}/queue")
+      nil
+    rescue Queue::NotKept, SystemCallError => e
+      e.message
     end
 
     # Nothing is sent for so many seconds. Returns the exit status: only what is

@@ -12,6 +12,10 @@ module ScaleliteSend
     LONGEST_WAIT = 3600
     # The name of a job that is being written. It ended in a process ID once.
     UNFINISHED = /\A\.([A-Za-z0-9_-]{1,200})\.(?:new|\d+)\z/.freeze
+    # A file that tells whether there is room, by a name that is no job's, and its
+    # size: a disk gives out room by so many bytes.
+    TRIAL = '.trial'
+    TRIAL_SIZE = 4096
     DAY = 24 * 3600
 
     # The disk is full, or takes nothing for another reason. What cannot be noted
@@ -66,14 +70,7 @@ module ScaleliteSend
     def adopt
       return [] if unfinished.empty?
 
-      locked do
-        unfinished.map do |name|
-          id = name[UNFINISHED, 1]
-          write(fresh(id, true))
-          File.unlink("#{@dir}/#{name}") if File.exist?("#{@dir}/#{name}")
-          id
-        end
-      end
+      locked { unfinished.map { |name| finish(name) } }
     end
 
     # Yields once a day, with the time since which this queue is kept. The first
@@ -107,11 +104,13 @@ module ScaleliteSend
 
     # Keeps the changes of a job, unless it was noted anew meanwhile.
     def keep(job)
-      current(job) { write(job) }
-    rescue NotKept # what is there already need not be adopted
-      unfinished = Queue.unfinished_file(@dir, job['id'])
-      File.unlink(unfinished) if File.exist?(unfinished)
-      raise
+      current(job) do
+        write(job)
+      rescue NotKept # what is there already need not be adopted
+        mine = Queue.unfinished_file(@dir, job['id'])
+        File.unlink(mine) if File.exist?(mine)
+        raise
+      end
     end
 
     # Forgets a job that is done, unless it was noted anew meanwhile.
@@ -153,6 +152,16 @@ module ScaleliteSend
       true
     rescue Errno::ENOENT
       false
+    end
+
+    # Raises NotKept if no job can be noted now. A disk that is full may have had no
+    # room for the trouble either.
+    def try
+      locked do
+        Queue.write(@dir, TRIAL, ' ' * TRIAL_SIZE)
+      ensure
+        [Queue.unfinished_file(@dir, TRIAL), "#{@dir}/#{TRIAL}"].each { |file| File.unlink(file) if File.exist?(file) }
+      end
     end
 
     # Runs the block as the only sender of this machine. Without wait it returns
@@ -199,10 +208,23 @@ module ScaleliteSend
       end
     end
 
+    # Makes a job of one that is unfinished, under the lock. Returns its ID.
+    def finish(name)
+      id = name[UNFINISHED, 1]
+      write(fresh(id, true))
+      File.unlink("#{@dir}/#{name}") if File.exist?("#{@dir}/#{name}")
+      id
+    end
+
+    # Yields unless the job was noted anew since it was read. Who found no room to
+    # do so left an unfinished one, which takes its place.
     def current(job)
       locked do
         there = read(job['id'])
-        yield if there && there['queued'] == job['queued']
+        return unless there && there['queued'] == job['queued']
+
+        unfinished = Queue.unfinished_file(@dir, job['id'])
+        File.exist?(unfinished) ? finish(File.basename(unfinished)) : yield
       end
     end
 

@@ -26,6 +26,9 @@ module ScaleliteSend
       end
     end
 
+    # A file has a name for which the load balancer would refuse the recording.
+    class Misnamed < Error; end
+
     attr_reader :id, :formats
 
     # Whether a name on the disk can be that of a recording or a format.
@@ -88,7 +91,23 @@ module ScaleliteSend
       formats.map { |f| File.stat("#{f.dir}/metadata.xml").mtime }.max
     end
 
+    # Raises Misnamed unless the load balancer takes the name of every file.
+    def check_names
+      formats.each do |format|
+        format.files.each_key do |path|
+          fault = fault_of(ScaleliteSend.utf8(path))
+          raise Misnamed, "#{ScaleliteSend.text("#{format.dir}/#{path}").gsub(/[[:cntrl:]]/, '?')} #{fault}; rename it" if fault
+        end
+      end
+    end
+
     private
+
+    def fault_of(name)
+      return 'has a name that is not UTF-8' unless name.valid_encoding?
+
+      'has a backslash or a control character in its name' if name.match?(/[\\[:cntrl:]]/)
+    end
 
     # A format counts once its metadata.xml is there: before that it is being
     # published, and its own run of the hook follows.

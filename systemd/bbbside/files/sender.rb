@@ -15,6 +15,8 @@ module ScaleliteSend
     # An import that failed there waits for the administrator of the load
     # balancer, who can have it tried again.
     FAILED_THERE = 6 * 3600
+    # A file that must be renamed waits for the administrator of this server.
+    MISNAMED = 6 * 3600
     # A tarball that was put into the spool, and of which the load balancer tells
     # nothing, is sent again after so long, and each time twice as long as before,
     # up to the longest wait.
@@ -97,6 +99,8 @@ module ScaleliteSend
       wait(job, e.message, e.again)
     rescue Tarball::Changed => e
       wait(job, e.message, Queue::FIRST_WAIT)
+    rescue Recording::Misnamed => e
+      wait(job, e.message, MISNAMED)
     rescue Balancer::Away, Balancer::Refused, Queue::NotKept
       raise
     rescue StandardError => e # one that nobody foresaw must not keep the others back
@@ -112,6 +116,7 @@ module ScaleliteSend
       return deleted(job) if there && there['state'] == 'deleted'
       return finish(job, :there, 'is on the load balancer already') if !job['always'] && same?(there, job['formats'], job['stamps'])
 
+      recording.check_names
       warn_of_skipped(recording)
       @queue.keep(job) # before it is sent: a disk that is full is found out by it
       transfer(job, recording, there)

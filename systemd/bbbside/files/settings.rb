@@ -17,7 +17,12 @@ module ScaleliteSend
   # Names of files may hold any bytes. This is text of them that a pattern, the
   # log and a job can take.
   def self.text(bytes)
-    bytes.dup.force_encoding(Encoding::UTF_8).scrub
+    utf8(bytes).scrub
+  end
+
+  # The bytes as they are, taken for UTF-8, which they may not be.
+  def self.utf8(bytes)
+    bytes.dup.force_encoding(Encoding::UTF_8)
   end
 
   # What went wrong, in words.
