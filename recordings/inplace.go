@@ -114,6 +114,9 @@ func (l *Library) takePlaces(ctx context.Context, how acceptance) ([]AcceptedDir
 	p := &l.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if id := p.mark.Load(); id != nil && l.trees.carry(*id) {
+		return nil, nil // whoever had the lock before has taken them
+	}
 	p.mark.Store(nil)
 	id, accepted, err := l.markPlaces(ctx, how)
 	if err == nil && !p.ordered {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -379,5 +380,31 @@ func TestMarksAreCopied(t *testing.T) {
 			}
 			s.wantFiles(store.Published, presentation(idA), presentation(idB))
 		})
+	}
+}
+
+// Nobody is told that the directories are not in place because somebody else just
+// looks at them.
+func TestInPlaceForAllAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.imports(presentation(idA))
+	for range 50 {
+		s.unmount()
+		if err := s.InPlace(t.Context()); !errors.Is(err, ErrNotInPlace) {
+			t.Fatalf("without the disk: %v", err)
+		}
+		s.mount()
+		var asking sync.WaitGroup
+		for range 16 {
+			asking.Go(func() {
+				for range 5 {
+					if err := s.InPlace(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		asking.Wait()
 	}
 }

@@ -124,6 +124,9 @@ func (s *Spool) Import(ctx context.Context, id string) (ImportProgress, error) {
 	if err != nil || !s.gone(i.File) {
 		return i, err
 	}
+	if _, away := s.o.Place(ctx); away != nil {
+		return i, nil // the tarball may be on the same disk
+	}
 	// It may have come to its end since it was read.
 	if i, err = s.stored(ctx, id); err == nil && i.Ended.IsZero() {
 		return ImportProgress{}, store.ErrNotFound

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -385,7 +386,13 @@ func TestSpoolImportIsGone(t *testing.T) {
 		r.make()
 		r.wantImport(id, store.ImportWaiting, "")
 		move(r.Dir()+".away", r.Dir())
-		r.options.Place = nil
+		var away atomic.Bool
+		r.options.Place = func(context.Context) (string, error) {
+			if away.Load() {
+				return "", ErrNotInPlace
+			}
+			return "here", nil
+		}
 		r.make()
 		r.wantImport(id, store.ImportWaiting, "")
 		if err := os.MkdirAll(r.path(takenDir), 0o755); err != nil {
@@ -399,7 +406,10 @@ func TestSpoolImportIsGone(t *testing.T) {
 		if err := os.Remove(r.path("a.tar")); err != nil {
 			t.Fatal(err)
 		}
+		away.Store(true) // and below its mount point is an empty spool
 		r.lookNow()
+		r.wantImport(id, store.ImportWaiting, "")
+		away.Store(false)
 		if i, err := r.Spool.Import(context.Background(), id); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("the import is %+v, %v, want ErrNotFound", i, err)
 		}

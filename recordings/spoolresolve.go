@@ -74,6 +74,7 @@ func (s *Spool) removeFailed(name string) error {
 // part. As with newerFormat, a time that is still to come tells nothing.
 func (s *Spool) haveAll(ctx context.Context, why failure) (all bool, err error) {
 	now, trees := s.o.Now(), treesOf(s.o.Config)
+	var paths []string
 	err = s.o.Store.View(ctx, func(tx *store.Tx) error {
 		for _, name := range why.held {
 			kind, id, _ := strings.Cut(name, "/")
@@ -85,11 +86,16 @@ func (s *Spool) haveAll(ctx context.Context, why failure) (all bool, err error) 
 			if all = ok && !f.Age().Before(why.first) && !f.Age().After(now); !all {
 				return nil
 			}
-			if all, err = exists(trees.path(r.State, kind, id)); !all {
-				return err
-			}
+			paths = append(paths, trees.path(r.State, kind, id))
 		}
 		return nil
 	})
+	// A disk that hangs must not hang the database.
+	for _, path := range paths {
+		if err != nil || !all {
+			break
+		}
+		all, err = exists(path)
+	}
 	return all, err
 }

@@ -118,8 +118,8 @@ func notInPlace(mark store.TreeMark, found []foundMark, holds map[string]int64) 
 	case other:
 		e.remedy = "mount the disk that belongs there, and give each service directories of its own; if these are the right ones and no other service uses them, " + rescan + " accepts them"
 	case former:
-		e.remedy = "unmount that disk, and everything goes on by itself with those that were taken instead; to have what is on both, copy their files onto it while it is mounted elsewhere, " + markFile + " too; " +
-			rescan + " accepts the disk without them"
+		e.remedy = "mount the disk that has those, or unmount this one if it lies over them, and everything goes on by itself; to have what is on both, copy their files onto it while it is mounted elsewhere, " + markFile + " too; " +
+			rescan + " accepts these without what the others have"
 	default:
 		e.remedy = "mount the disk that belongs there, and everything goes on by itself; if it was moved, restored or emptied on purpose, " + rescan + " accepts it as it is"
 	}
